@@ -1,0 +1,101 @@
+"""Turn public labelled data into rows for `genrm judge`, and compare the verdicts with the labels.
+
+    python examples/public_data.py rows gsm8k --data DIR --out gsm8k.jsonl
+    genrm judge gsm8k.jsonl -r math-verify -m tiny -o gsm8k.out.jsonl
+    python examples/public_data.py compare gsm8k.jsonl gsm8k.out.jsonl
+
+DIR holds the files as their authors publish them: `gsm8k/example_model_solutions.jsonl` (openai/grade-school-math) and
+`evouna/TQ.json` (wangcunxiang/QA-Eval). A row carries its label in the extra field `is_correct`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+GSM8K_MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
+EVOUNA_MODELS = ("fid", "gpt35", "chatgpt", "gpt4", "newbing")
+
+
+def gsm8k(folder: Path) -> Iterator[Row]:
+    """5,276 worked solutions of four models, labelled by whether the final answer is right."""
+    with (folder / "gsm8k" / "example_model_solutions.jsonl").open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            item = json.loads(line)
+            reference = item["ground_truth"].rsplit("A: ", 1)[1].strip()
+            for model in GSM8K_MODELS:
+                solution = item[model]
+                yield {
+                    "id": f"{number}-{model}",
+                    "prompt": item["question"],
+                    "response": solution["solution"],
+                    "reference": reference,
+                    "is_correct": solution["is_correct"],
+                }
+
+
+def evouna(folder: Path) -> Iterator[Row]:
+    """Up to 10,000 answers of five systems to 2,000 questions, labelled by people; improper questions left out."""
+    for number, item in enumerate(json.loads((folder / "evouna" / "TQ.json").read_text(encoding="utf-8"))):
+        if item["improper"]:
+            continue
+        for model in EVOUNA_MODELS:
+            yield {
+                "id": f"{number}-{model}",
+                "prompt": item["question"],
+                "response": item[f"answer_{model}"],
+                "reference": item["golden_answer"].split("/"),
+                "is_correct": item[f"judge_{model}"],
+            }
+
+
+SETS = {"gsm8k": gsm8k, "evouna": evouna}
+
+
+def compare(rows: Path, output: Path) -> dict[str, Any]:
+    """Agreement of the rewards with the labels (a reward of at least 0.5 is a yes); rows without reward are counted."""
+    labels = {row["id"]: bool(row["is_correct"]) for row in map(json.loads, rows.open(encoding="utf-8"))}
+    counts = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
+    missing = 0
+    for judged in map(json.loads, output.open(encoding="utf-8")):
+        if judged["reward"] is None:
+            missing += 1
+        else:
+            counts[labels[judged["id"]], judged["reward"] >= 0.5] += 1
+    right, wrong = counts[True, True] + counts[True, False], counts[False, True] + counts[False, False]
+    return {
+        "judged": right + wrong,
+        "without_reward": missing,
+        "agreement": (counts[True, True] + counts[False, False]) / max(1, right + wrong),
+        "false_positive_rate": counts[False, True] / max(1, wrong),
+        "false_negative_rate": counts[True, False] / max(1, right),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    make = verbs.add_parser("rows", help="write rows")
+    make.add_argument("set", choices=sorted(SETS))
+    make.add_argument("--data", type=Path, required=True)
+    make.add_argument("--out", type=Path, required=True)
+    make.add_argument("--every", type=int, default=1, help="keep every N-th row")
+    check = verbs.add_parser("compare", help="compare an output with the labels of its rows")
+    check.add_argument("rows", type=Path)
+    check.add_argument("output", type=Path)
+    args = parser.parse_args()
+    if args.verb == "compare":
+        print(json.dumps(compare(args.rows, args.output), indent=1))
+        return
+    with args.out.open("w", encoding="utf-8") as file:
+        for row in list(SETS[args.set](args.data))[:: args.every]:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The command line: one file a verb. Standard output is for data, standard error for people.
+
+Exit codes: 0 done; 1 finished with rows that have no reward; 2 bad arguments, spec or input; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from genrm.cli import compile as compile_verb
+from genrm.cli import judge as judge_verb
+from genrm.cli import rubric as rubric_verbs
+
+app = typer.Typer(
+    name="genrm",
+    help="Rubrics in, critiques and rewards out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("judge")(judge_verb.judge)
+app.command("compile")(compile_verb.compile_)
+app.add_typer(rubric_verbs.app, name="rubric")
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from genrm import __version__
+
+        typer.echo(f"genrm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Rubrics in, critiques and rewards out."""
+
+
+def main() -> None:
+    """Entry point of the ``genrm`` command: every error raised on purpose is a message and exit code 2."""
+    from genrm.errors import GenrmError
+
+    try:
+        app()
+    except GenrmError as error:
+        print(f"genrm: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("genrm: interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)

@@ -1,0 +1,1 @@
+"""The compiler: a rubric and a sample become one or more :class:`JudgeRequest`."""

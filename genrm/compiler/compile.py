@@ -1,0 +1,103 @@
+"""The compiler: a rubric and a sample become the requests that a judge is asked.
+
+    >>> from genrm.specs.rubric import Rubric
+    >>> from genrm.specs.sample import Sample
+    >>> rubric = Rubric.model_validate({"name": "polite", "criteria": [{"id": "tone", "ask": "Is it polite?"}]})
+    >>> [list(request.output.slots) for request in compile_sample(rubric, Sample("Thank you!"))]
+    [['tone']]
+
+Only judged criteria are asked about: checks need no model, and a group is asked through its leaves. The same input
+gives the same bytes; seeds, votes, weights and rewards change nothing in what a judge reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from genrm.compiler.output import Thinking, plan_output
+from genrm.compiler.render import Material, Question, render
+from genrm.compiler.request import JudgeRequest
+from genrm.engines.base import Capabilities
+from genrm.errors import InputError
+from genrm.specs.criterion import Criterion
+from genrm.specs.rubric import Rubric
+from genrm.specs.sample import Sample
+
+THINK_END = "</think>"
+"""What ends free thinking; open reasoning models agree on it."""
+
+
+def whole_rubric(rubric: Rubric, sample: Sample) -> Rubric:
+    """The rubric with the sample's own criteria.
+
+    Raises:
+        InputError: an id or a label set of the sample's criteria clashes with the rubric's.
+    """
+    try:
+        return rubric.with_criteria(sample.criteria)
+    except ValueError as error:
+        raise InputError(f"field 'criteria': {error}") from None
+
+
+def compile_sample(
+    rubric: Rubric,
+    sample: Sample,
+    *,
+    capabilities: Capabilities = Capabilities(),  # noqa: B008 (frozen, so one instance serves every call)
+    seeds: Sequence[int] = (0,),
+    temperature: float = 0.0,
+) -> list[JudgeRequest]:
+    """The requests for one sample, in rubric order; none when no criterion is judged by a model.
+
+    Args:
+        rubric: the rubric as loaded; the sample's own criteria are added here.
+        capabilities: of the engine that will be asked: prompt style, whether criteria may share a request, and the
+            tokenizer's control tokens.
+        seeds: one per vote.
+        temperature: of every vote, at least 0.
+
+    Criteria share a request when the rubric says ``ask: joint`` and the engine can; those that must not see the
+    reference (``sees_reference: false``) never share one with those that do. The compact style asks one criterion at
+    a time and has no thinking part.
+
+    Raises:
+        InputError: the sample's criteria clash with the rubric's, or a reference is needed and missing.
+    """
+    if rubric.protocol == "verify" and not sample.reference:
+        raise InputError(
+            f"field 'reference' is missing: the rubric {rubric.name!r} compares answers with it (protocol: verify); "
+            "add it to the row, map another name with --field reference=NAME, or use a pointwise rubric"
+        )
+    judged = [leaf for leaf in whole_rubric(rubric, sample).leaves() if leaf.is_judged]
+    if not judged:
+        return []
+    compact = capabilities.prompts == "compact"
+    together = rubric.ask == "joint" and capabilities.joint and not compact
+    material = Material.of(sample, capabilities.control_tokens)
+    blind = replace(material, references=())
+    requests = []
+    for criteria in _groups(judged, together=together, references=bool(sample.reference)):
+        plan = plan_output(
+            {criterion.id: criterion.scale.names for criterion in criteria},
+            critique_tokens=rubric.critique_tokens,
+            critique=rubric.critique,
+            thinking=Thinking(THINK_END, rubric.think_tokens) if rubric.think and not compact else None,
+        )
+        sees = criteria[0].sees_reference
+        question = Question(
+            criteria, rubric.principles, rubric.protocol == "verify" and sees, plan, capabilities.control_tokens
+        )
+        messages = render(capabilities.prompts, question, material if sees else blind)
+        requests.append(JudgeRequest(messages, plan, tuple(seeds), temperature, sample.id))
+    return requests
+
+
+def _groups(judged: Sequence[Criterion], *, together: bool, references: bool) -> list[tuple[Criterion, ...]]:
+    """The criteria of each request, in the order of its first criterion."""
+    if not together:
+        return [(criterion,) for criterion in judged]
+    groups: dict[bool, list[Criterion]] = {}
+    for criterion in judged:
+        groups.setdefault(criterion.sees_reference or not references, []).append(criterion)
+    return [tuple(group) for group in groups.values()]

@@ -1,0 +1,147 @@
+"""One worker thread that owns a model: calls from any event loop come in, batches of similar rows are run.
+
+    >>> worker = Worker(prepare, run, batch_size=16)                                         # doctest: +SKIP
+    >>> [completion] = await worker.submit(request)                                          # doctest: +SKIP
+
+A row is one vote. The oldest waiting row always goes with the next batch, in the company of those nearest to it in
+length, so that little is padded and nobody starves. A worker belongs to the process that made it: threads do not
+survive a fork, so nothing here may be shared with a child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass
+
+from genrm.compiler.request import JudgeRequest
+from genrm.engines.base import Completion
+from genrm.engines.decoding import Row
+from genrm.errors import EngineError, JudgeError
+
+Prepare = Callable[[JudgeRequest], list[Row]]
+"""Rows of a request, one per seed, each without its destination; raises JudgeError for a request that cannot run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    request: JudgeRequest
+    futures: tuple[Future[Completion], ...]
+
+
+class Worker:
+    """The thread, its queue, and the choice of the next batch.
+
+    Args:
+        prepare: makes the rows of a request; runs on the thread.
+        run: writes a batch of rows, and delivers to each.
+        batch_size: most rows in a batch.
+        linger_s: how long an unfilled batch waits for company, in seconds.
+        start: runs on the thread before anything else.
+    """
+
+    def __init__(
+        self,
+        prepare: Prepare,
+        run: Callable[[Sequence[Row]], None],
+        *,
+        batch_size: int,
+        linger_s: float = 0.004,
+        start: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._prepare, self._run, self._start = prepare, run, start
+        self._batch_size, self._linger_s = batch_size, linger_s
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._process = os.getpid()
+        self._thread = threading.Thread(target=self._serve, name="genrm-model", daemon=True)
+        self._thread.start()
+
+    async def submit(self, request: JudgeRequest) -> list[Completion]:
+        """One completion per seed, in order. Cancelling drops the rows at their next token.
+
+        Raises:
+            JudgeError: a row failed; the others are dropped.
+        """
+        if self._process != os.getpid():
+            raise EngineError("this engine was opened before a fork; open one in each process", retryable=False)
+        if self._closing.is_set():
+            raise EngineError("the engine is closed", retryable=False)
+        futures = tuple(Future[Completion]() for _ in request.seeds)
+        self._calls.put(_Call(request, futures))
+        try:
+            return await asyncio.gather(*map(asyncio.wrap_future, futures))
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the thread; rows that are still waited for get an error. Returns when it has ended."""
+        self._closing.set()
+        self._calls.put(None)
+        if self._process == os.getpid():
+            self._thread.join()
+
+    def _serve(self) -> None:
+        self._start()
+        waiting: list[Row] = []
+        while not self._closing.is_set():
+            waiting += self._receive(block=not waiting)
+            waiting = [row for row in waiting if not row.dropped()]
+            if waiting and not self._closing.is_set():
+                batch = next_batch(waiting, self._batch_size)
+                chosen = set(map(id, batch))
+                waiting = [row for row in waiting if id(row) not in chosen]
+                self._run(batch)
+        for row in [*waiting, *self._receive(block=False)]:
+            row.finish(EngineError("the engine was closed", retryable=False))
+
+    def _receive(self, *, block: bool) -> list[Row]:
+        """Everything in the queue; waits for the first call when ``block``, and then a little for company."""
+        rows: list[Row] = []
+        timeout: float | None = None if block else 0.0
+        while True:
+            try:
+                call = self._calls.get(timeout=timeout) if timeout is None or timeout > 0 else self._calls.get_nowait()
+            except queue.Empty:
+                return rows
+            if call is None:
+                return rows
+            rows += self._rows(call)
+            timeout = self._linger_s if block and len(rows) < self._batch_size else 0.0
+
+    def _rows(self, call: _Call) -> list[Row]:
+        try:
+            rows = self._prepare(call.request)
+        except Exception as error:  # the boundary to tokenizers and templates: a fault fails this call alone
+            known = error if isinstance(error, JudgeError) else EngineError(f"{type(error).__name__}: {error}")
+            for future in call.futures:
+                _settle(future, known)
+            return []
+        for row, future in zip(rows, call.futures, strict=True):
+            self._connect(row, future)
+        return rows
+
+    def _connect(self, row: Row, future: Future[Completion]) -> None:
+        row.deliver = lambda outcome: _settle(future, outcome)
+        row.dropped = lambda: future.cancelled() or self._closing.is_set()
+
+
+def next_batch(waiting: Sequence[Row], size: int) -> list[Row]:
+    """The oldest row and those nearest to it in length, at most ``size``; votes of one request stay together."""
+    length = len(waiting[0].prompt)
+    return sorted(waiting, key=lambda row: abs(len(row.prompt) - length))[:size]
+
+
+def _settle(future: Future[Completion], outcome: Completion | JudgeError) -> None:
+    try:
+        if isinstance(outcome, Completion):
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)
+    except InvalidStateError:
+        return  # cancelled between the last token and now

@@ -1,0 +1,178 @@
+"""Every error that genrm raises, as one small tree.
+
+    GenrmError
+    ├── SpecError            a rubric (or another spec) is wrong: carries every fault found
+    ├── InputError           an input row cannot be judged as it stands
+    ├── MissingExtraError    an optional package is needed; names the extra that brings it
+    ├── FileError            a file of rows cannot be read or written at all
+    ├── ResumeError          an existing output does not belong to this command
+    └── JudgeError           a judge was asked and gave no verdict
+        ├── ContextOverflowError
+        ├── TruncatedError
+        ├── UnparseableError
+        ├── RefusedError
+        ├── DeadlineError
+        ├── RateLimitedError
+        └── EngineError
+
+A failure is never turned into a number: it travels as one of these, and lands in an output row as
+``{"category": …, "message": …, "retryable": …}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypedDict
+
+Category = Literal[
+    "bad_input",
+    "context_overflow",
+    "truncated",
+    "unparseable",
+    "refused",
+    "timeout",
+    "rate_limited",
+    "engine",
+]
+
+
+class ErrorRow(TypedDict):
+    """The ``error`` field of an output row."""
+
+    category: Category
+    message: str
+    retryable: bool
+
+
+class GenrmError(Exception):
+    """Base of every error raised on purpose by genrm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in a spec file: where it is, what stands there, and what to write instead."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    field: str | None = None
+    value: str | None = None
+    fix: str | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        text = f"{place}: " if place else ""
+        if self.field:
+            text += f"{self.field}: "
+        text += self.message
+        if self.value is not None:
+            text += f" (found {self.value})"
+        if self.fix:
+            text += f". Fix: {self.fix}"
+        return text
+
+
+class SpecError(GenrmError):
+    """A rubric or another spec is wrong; ``faults`` holds every fault that was found, not only the first."""
+
+    def __init__(self, faults: Sequence[Fault] | Fault | str) -> None:
+        if isinstance(faults, str):
+            faults = Fault(faults)
+        self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class MissingExtraError(GenrmError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(f"{purpose} needs the package {package!r}. Fix: pip install 'genrm[{extra}]'")
+
+
+class FileError(GenrmError):
+    """A file of rows cannot be read or written at all; what is wrong with one row is an :class:`InputError`."""
+
+
+class ResumeError(GenrmError):
+    """The output file that exists was written by another command, so going on would mix two runs."""
+
+
+class RowError(GenrmError):
+    """Base of the errors that concern one row; never raised itself."""
+
+    category: ClassVar[Category] = "engine"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, retryable: bool | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.can_retry = self.retryable if retryable is None else retryable
+
+    def row(self) -> ErrorRow:
+        """This error as it stands in an output row."""
+        return {"category": self.category, "message": self.message, "retryable": self.can_retry}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.message, self.can_retry)
+
+
+def _rebuild(cls: type[RowError], message: str, retryable: bool) -> RowError:
+    return cls(message, retryable=retryable)
+
+
+class InputError(RowError):
+    """An input row cannot be judged as it stands."""
+
+    category: ClassVar[Category] = "bad_input"
+
+
+class JudgeError(RowError):
+    """A judge was asked and gave no verdict."""
+
+
+class ContextOverflowError(JudgeError):
+    """The compiled request is longer than the judge can read."""
+
+    category: ClassVar[Category] = "context_overflow"
+
+
+class TruncatedError(JudgeError):
+    """The judge's output was cut before its verdict."""
+
+    category: ClassVar[Category] = "truncated"
+
+
+class UnparseableError(JudgeError):
+    """The judge's output does not follow the grammar that it was given."""
+
+    category: ClassVar[Category] = "unparseable"
+    retryable: ClassVar[bool] = True
+
+
+class RefusedError(JudgeError):
+    """The judge or its provider declined to judge."""
+
+    category: ClassVar[Category] = "refused"
+
+
+class DeadlineError(JudgeError):
+    """No verdict before the deadline."""
+
+    category: ClassVar[Category] = "timeout"
+    retryable: ClassVar[bool] = True
+
+
+class RateLimitedError(JudgeError):
+    """The provider asks to slow down."""
+
+    category: ClassVar[Category] = "rate_limited"
+    retryable: ClassVar[bool] = True
+
+
+class EngineError(JudgeError):
+    """The engine that runs the judge failed."""
+
+    category: ClassVar[Category] = "engine"
+    retryable: ClassVar[bool] = True

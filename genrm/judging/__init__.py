@@ -1,0 +1,1 @@
+"""Judging: the Judge, its protocols, and what they return."""

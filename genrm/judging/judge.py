@@ -1,0 +1,180 @@
+"""The Judge: a rubric and a model, ready to judge one sample, many, or a stream.
+
+    >>> judge = Judge("math-verify", model="tiny", votes=3)                                  # doctest: +SKIP
+    >>> judge.judge(prompt="2+2?", response="It is 4.", reference="4").reward                # doctest: +SKIP
+    1.0
+
+A judge holds no results and no connections: it can be shared by threads, pickled and used after a fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from genrm.compiler.render import prompt_digest
+from genrm.engines.base import Engine
+from genrm.engines.model_card import ModelCard
+from genrm.errors import InputError, SpecError
+from genrm.judging import runtime
+from genrm.judging.judgment import Judgment
+from genrm.judging.pointwise import Settings, judge_sample
+from genrm.judging.window import window
+from genrm.specs.load import load_rubric
+from genrm.specs.rubric import Rubric
+from genrm.specs.sample import Sample
+
+Row = Mapping[str, Any] | Sample
+
+
+class Judge:
+    """A rubric bound to a model.
+
+    Args:
+        rubric: a name from the library, a path, a dict or a :class:`Rubric`.
+        model: ``tiny`` or ``hf:PATH_OR_ID``; see ``docs/engines.md``.
+        votes: verdicts per sample; the rubric's ``vote.n`` when left out.
+        seed: votes derive their seeds from this, the sample's id and the vote's index.
+        timeout_s: deadline of one judge call in seconds; None waits for ever.
+        max_in_flight: samples that are judged at the same time.
+        engine_options: passed to the engine, for example ``{"batch_size": 8}``.
+
+    Raises:
+        SpecError: the rubric or the model name is wrong; the message says where and how to fix it.
+    """
+
+    def __init__(
+        self,
+        rubric: str | Path | Mapping[str, Any] | Rubric,
+        model: str = "tiny",
+        *,
+        votes: int | None = None,
+        seed: int = 0,
+        timeout_s: float | None = 600.0,
+        max_in_flight: int = 64,
+        engine_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.rubric = load_rubric(rubric)
+        self.model = model
+        self.votes = self.rubric.vote.n if votes is None else votes
+        self.seed = seed
+        self.timeout_s = timeout_s
+        self.max_in_flight = max_in_flight
+        self.engine_options = dict(engine_options or {})
+        if self.votes < 1:
+            raise SpecError(f"votes: at least 1 is needed, found {votes}")
+        if max_in_flight < 1:
+            raise SpecError(f"max_in_flight: at least 1 is needed, found {max_in_flight}")
+
+    def __repr__(self) -> str:
+        return f"Judge({self.rubric.name!r}, model={self.model!r}, votes={self.votes}, seed={self.seed})"
+
+    def judge(
+        self,
+        *,
+        response: Any,
+        prompt: Any = None,
+        reference: Any = None,
+        context: Any = None,
+        criteria: Any = None,
+        id: str = "0",
+    ) -> Judgment:
+        """Judge one response. A failure is in the judgment (``status``, ``error``), not an exception."""
+        row = {"id": id, "prompt": prompt, "response": response, "reference": reference}
+        return self.judge_many([row | {"context": context, "criteria": criteria}])[0]
+
+    def judge_many(self, rows: Iterable[Row]) -> list[Judgment]:
+        """Judge all rows, in order. Rows are input rows (see ``docs/input-and-output.md``) or samples."""
+        bound = self._bind()
+
+        def start(row: Row, index: int) -> asyncio.Future[Judgment]:
+            return asyncio.ensure_future(bound.judge(row, index))
+
+        async def collect() -> list[Judgment]:
+            return [judgment async for judgment in window(rows, start, limit=self.max_in_flight, ordered=True)]
+
+        return runtime.current().call(collect())
+
+    async def stream(
+        self, rows: Iterable[Row] | AsyncIterable[Row], *, ordered: bool = True
+    ) -> AsyncIterator[Judgment]:
+        """Judge rows as they come, at most ``max_in_flight`` at a time; memory does not grow with their number.
+
+        With ``ordered=False`` judgments come as they are ready.
+        """
+        bound = await asyncio.to_thread(self._bind)
+        loop = runtime.current()
+
+        def start(row: Row, index: int) -> asyncio.Future[Judgment]:
+            return asyncio.wrap_future(loop.submit(bound.judge(row, index)))
+
+        async for judgment in window(rows, start, limit=self.max_in_flight, ordered=ordered):
+            yield judgment
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides a judgment, as it stands under ``judge`` in an output row. Opens the engine."""
+        engine = self.engine()
+        return {
+            "engine": engine.name,
+            "model": engine.model,
+            "rubric": f"{self.rubric.name}@{self.rubric.digest}",
+            "prompt": prompt_digest(engine.capabilities.prompts),
+            "seed": self.seed,
+        }
+
+    def notices(self) -> list[str]:
+        """What people should be told once a run: limits of the judge that this rubric touches."""
+        card = self._card()
+        if card is None:
+            return []
+        notes = [card.notice] if card.notice else []
+        stray = [
+            leaf.id
+            for leaf in self.rubric.leaves()
+            if leaf.is_judged and not card.knows(leaf, reference=self.rubric.protocol == "verify")
+        ]
+        if stray:
+            notes.append(
+                f"{card.name} was not trained for the criteria {', '.join(stray)}; what it says about them is noise "
+                'and is marked "in_domain": false'
+            )
+        return notes
+
+    def engine(self) -> Engine:
+        """The engine of this process for this judge's model, opened on first use and shared between judges."""
+        return runtime.current().engine(self.model, self.engine_options)
+
+    def _card(self) -> ModelCard | None:
+        return getattr(self.engine(), "card", None)
+
+    def _bind(self) -> _Bound:
+        settings = Settings(self.votes, self.seed, self.timeout_s)
+        return _Bound(self.rubric, self.engine(), self._card(), settings, self.identity())
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A judge with its engine open: what stays the same for all rows of a run."""
+
+    rubric: Rubric
+    engine: Engine
+    card: ModelCard | None
+    settings: Settings
+    identity: Mapping[str, Any]
+
+    async def judge(self, row: Row, index: int) -> Judgment:
+        """The judgment of one row; an input that cannot be judged is a failed judgment."""
+        name = str(index)
+        try:
+            sample = row if isinstance(row, Sample) else Sample.from_row(row, default_id=name)
+            name = sample.id or name
+            sample = replace(sample, id=name)
+            judgment = await judge_sample(self.rubric, sample, self.engine, self.card, self.settings)
+        except InputError as error:
+            given = None if isinstance(row, Sample) else row.get("id")
+            name = str(given) if isinstance(given, (str, int)) and given != "" else name
+            judgment = Judgment(id=name, status="failed", error=error)
+        return replace(judgment, judge=self.identity)

@@ -1,0 +1,112 @@
+"""The pointwise and verify protocols: each response is judged on its own, criterion by criterion."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from genrm.checks import run_check
+from genrm.compiler.compile import compile_sample, whole_rubric
+from genrm.compiler.request import JudgeRequest
+from genrm.engines.base import Engine, Usage
+from genrm.engines.model_card import ModelCard
+from genrm.errors import DeadlineError, EngineError, InputError, RowError
+from genrm.judging.judgment import CriterionJudgment, Judgment
+from genrm.judging.recheck import recheck
+from genrm.judging.tally import tally
+from genrm.specs.rubric import Rubric
+from genrm.specs.sample import Sample
+from genrm.verdicts.read import read_verdicts
+from genrm.verdicts.verdict import Verdict
+from genrm.voting.seeds import vote_seed
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run fixes for every sample."""
+
+    votes: int
+    seed: int
+    timeout_s: float | None
+
+
+async def judge_sample(
+    rubric: Rubric, sample: Sample, engine: Engine, card: ModelCard | None, settings: Settings
+) -> Judgment:
+    """Judge one sample. A failure of a call fails the criteria that it asked about, nothing else.
+
+    Raises:
+        InputError: the sample cannot be judged with this rubric.
+    """
+    whole = whole_rubric(rubric, sample)
+    if not whole.criteria:
+        raise InputError("neither the rubric nor the row has criteria; add them to the rubric or as field 'criteria'")
+    requests = compile_sample(
+        rubric,
+        sample,
+        capabilities=engine.capabilities,
+        seeds=[vote_seed(settings.seed, sample.id, index) for index in range(settings.votes)],
+        temperature=rubric.vote.sampling_temperature(settings.votes),
+    )
+    checks = [leaf for leaf in whole.leaves() if leaf.check is not None]
+    answers: list[_Answer | Verdict] = await asyncio.gather(
+        *(_ask(request, engine, card, settings.timeout_s) for request in requests),
+        *(asyncio.to_thread(run_check, leaf, sample) for leaf in checks),
+    )
+    votes: dict[str, tuple[Verdict, ...]] = {}
+    usage = Usage()
+    for answer in answers:
+        if isinstance(answer, Verdict):
+            votes[answer.criterion] = (answer,)
+        else:
+            votes |= answer.votes
+            usage += answer.usage
+    if card is not None and card.extract:
+        votes = {name: tuple(recheck(v, sample, card) for v in verdicts) for name, verdicts in votes.items()}
+    try:
+        judgment = tally(whole, votes)
+    except ValueError as error:  # weights that cannot be aggregated: the criteria of this row made them so
+        raise InputError(f"field 'criteria': {error}") from None
+    return replace(judgment, id=sample.id, usage=usage, criteria=_domain(whole, sample, card, judgment.criteria))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    votes: dict[str, tuple[Verdict, ...]]
+    usage: Usage
+
+
+async def _ask(request: JudgeRequest, engine: Engine, card: ModelCard | None, timeout_s: float | None) -> _Answer:
+    """The verdicts of one request; an error becomes failed verdicts of its criteria."""
+    slots = request.output.slots
+    try:
+        async with asyncio.timeout(timeout_s):
+            completions = await engine.complete(request)
+    except TimeoutError:
+        return _failed(request, DeadlineError(f"no verdict within {timeout_s:g} s"))
+    except RowError as error:
+        return _failed(request, error)
+    except Exception as error:  # the boundary to third-party engines: whatever breaks there fails this call alone
+        return _failed(request, EngineError(f"{type(error).__name__}: {error}"))
+    read = [read_verdicts(request, completion, card=card) for completion in completions]
+    votes = {slot: tuple(verdicts[slot] for verdicts in read) for slot in slots}
+    return _Answer(votes, sum((completion.usage for completion in completions), Usage()))
+
+
+def _failed(request: JudgeRequest, error: RowError) -> _Answer:
+    votes = {slot: tuple(Verdict(slot, error=error) for _ in request.seeds) for slot in request.output.slots}
+    return _Answer(votes, Usage(requests=1))
+
+
+def _domain(
+    rubric: Rubric, sample: Sample, card: ModelCard | None, results: Mapping[str, CriterionJudgment]
+) -> dict[str, CriterionJudgment]:
+    """Mark the criteria that the judge says it was not made for."""
+    if card is None:
+        return dict(results)
+    asked = {leaf.id: leaf for leaf in rubric.leaves() if leaf.is_judged}
+    return {
+        name: replace(result, in_domain=card.knows(asked[name], bool(sample.reference))) if name in asked else result
+        for name, result in results.items()
+    }

@@ -1,0 +1,91 @@
+"""RewardFunction: a judge as the reward of a reinforcement-learning trainer.
+
+    >>> reward = RewardFunction(Judge("math-verify"))                                        # doctest: +SKIP
+    >>> reward(prompts=["2+2?"], completions=["It is 4."], reference=["4"])                  # doctest: +SKIP
+    [1.0]
+
+It takes what trainers hand over (lists of prompts and completions, as text or chat messages, and one list per data
+column) and gives one reward per completion, or None where there is no judgment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from genrm.errors import JudgeError, SpecError
+from genrm.judging.judge import Judge
+from genrm.judging.judgment import Judgment
+
+logger = logging.getLogger("genrm")
+
+COLUMNS = ("reference", "context", "criteria")
+
+
+class RewardFunction:
+    """A callable that trainers use as a reward.
+
+    Args:
+        judge: what judges.
+        columns: the data column for each of ``reference``, ``context`` and ``criteria``; by default their own names.
+        on_failure: ``none`` returns None for a sample without judgment (trainers leave it out); ``raise`` stops.
+
+    The id of a sample, and so the seeds of its votes, come from its content: equal samples get equal rewards.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        columns: Mapping[str, str] | None = None,
+        on_failure: Literal["none", "raise"] = "none",
+    ) -> None:
+        self.judge = judge
+        self.columns = {name: name for name in COLUMNS} | dict(columns or {})
+        self.on_failure = on_failure
+        self.__name__ = f"genrm_{judge.rubric.name}".replace("-", "_").replace(".", "_")
+        if unknown := sorted(set(self.columns) - set(COLUMNS)):
+            raise SpecError(f"columns: unknown names {', '.join(unknown)}; known are {', '.join(COLUMNS)}")
+        if on_failure not in ("none", "raise"):
+            raise SpecError(f"on_failure: 'none' or 'raise' is needed, found {on_failure!r}")
+
+    def __repr__(self) -> str:
+        return f"RewardFunction({self.judge!r}, on_failure={self.on_failure!r})"
+
+    def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
+        """One reward per completion, in order; None where there is no judgment.
+
+        Raises:
+            JudgeError: a sample has no judgment and ``on_failure`` is ``raise``.
+            ValueError: the lists differ in length.
+        """
+        judgments = self.judgments(prompts, completions, **columns)
+        failed = [judgment for judgment in judgments if judgment.reward is None]
+        if failed:
+            first = failed[0].error
+            message = f"{len(failed)} of {len(judgments)} samples have no reward; the first: {first}"
+            if self.on_failure == "raise":
+                raise JudgeError(message)
+            logger.warning(message)
+        return [judgment.reward for judgment in judgments]
+
+    def judgments(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[Judgment]:
+        """The judgments behind the rewards, with critiques and errors. Columns that no criterion needs are ignored."""
+        rows: list[dict[str, Any]] = [
+            {"prompt": prompt, "response": completion} for prompt, completion in zip(prompts, completions, strict=True)
+        ]
+        for name, column in self.columns.items():
+            values = columns.get(column)
+            if values is None:
+                continue
+            for row, value in zip(rows, values, strict=True):
+                row[name] = value
+        return self.judge.judge_many([row | {"id": _content_id(row)} for row in rows])
+
+
+def _content_id(row: Mapping[str, Any]) -> str:
+    text = json.dumps(row, sort_keys=True, ensure_ascii=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

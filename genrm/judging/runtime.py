@@ -1,0 +1,112 @@
+"""One private event-loop thread per process, on which all engines and clients live.
+
+    >>> call(some_coroutine())                                                               # doctest: +SKIP
+
+So the same judge works from plain code, inside a running loop (Jupyter), from threads and after a fork: callers
+hand a coroutine over and wait; nobody's own loop is touched. After a fork the child starts anew, because threads
+and model workers do not survive one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from genrm.engines.base import Engine
+
+T = TypeVar("T")
+
+
+class Runtime:
+    """An event loop in a daemon thread, and the engines that were opened on it."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._engines: dict[tuple[str, str], Engine] = {}
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._serve, name="genrm", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start a coroutine on the private loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the private loop and wait for its result.
+
+        An interrupt of the waiting thread cancels the coroutine.
+        """
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError("called from genrm's own event loop; await the coroutine instead")
+        future = self.submit(coroutine)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def engine(self, model: str, options: Mapping[str, Any]) -> Engine:
+        """The engine of this model and options, opened at most once per process."""
+        from genrm.engines import open_engine
+
+        key = (model, repr(sorted(options.items())))
+        with self._lock:
+            if key not in self._engines:
+                self._engines[key] = open_engine(model, **options)
+            return self._engines[key]
+
+    def close(self) -> None:
+        """Close every engine and stop the loop."""
+        with self._lock:
+            engines, self._engines = list(self._engines.values()), {}
+
+        async def close_all() -> None:
+            await asyncio.gather(*(engine.aclose() for engine in engines), return_exceptions=True)
+
+        if self._thread.is_alive():
+            self.call(close_all())
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(timeout=5)
+
+
+_current: Runtime | None = None
+_guard = threading.Lock()
+
+
+def current() -> Runtime:
+    """The runtime of this process, started on first use."""
+    global _current
+    with _guard:
+        if _current is None:
+            _current = Runtime()
+        return _current
+
+
+def shutdown() -> None:
+    """Close the engines of this process and free their memory. The next call starts a new runtime."""
+    global _current
+    with _guard:
+        runtime, _current = _current, None
+    if runtime is not None:
+        runtime.close()
+
+
+def _after_fork() -> None:
+    global _current, _guard
+    _current = None
+    _guard = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(shutdown)

@@ -1,0 +1,101 @@
+"""A bounded window over a stream of work: so many at a time, results in order or as they are ready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+BUFFER = 4
+"""How many windows of finished results may wait behind a slow one before no more work is started."""
+
+
+async def window(
+    items: Iterable[Item] | AsyncIterable[Item],
+    start: Callable[[Item, int], asyncio.Future[Result]],
+    *,
+    limit: int,
+    ordered: bool,
+) -> AsyncIterator[Result]:
+    """Start work on each item, at most ``limit`` unfinished at a time, and yield the results.
+
+    ``start`` gets the item and its index. What is unfinished when the consumer stops early is cancelled.
+    """
+    wake = asyncio.Event()
+    feed = _Feed(items, wake)
+    started: deque[asyncio.Future[Result]] = deque()
+    finished: deque[asyncio.Future[Result]] = deque()
+    running = index = 0
+
+    def on_done(future: asyncio.Future[Result]) -> None:
+        nonlocal running
+        running -= 1
+        if not ordered:
+            finished.append(future)
+        wake.set()
+
+    try:
+        while True:
+            wake.clear()
+            while running < limit and len(started) < BUFFER * limit and feed.ready():
+                future = start(feed.take(), index)
+                future.add_done_callback(on_done)
+                started.append(future)
+                index += 1
+                running += 1
+            while started and (finished or (ordered and started[0].done())):
+                future = finished.popleft() if finished else started[0]
+                started.remove(future)
+                yield future.result()
+            if feed.exhausted and not started:
+                return
+            await wake.wait()
+    finally:
+        feed.close()
+        for future in started:
+            future.cancel()
+
+
+class _Feed(Generic[Item]):
+    """One item ahead of a plain or asynchronous iterable, without ever blocking on the latter."""
+
+    def __init__(self, items: Iterable[Item] | AsyncIterable[Item], wake: asyncio.Event) -> None:
+        self.exhausted = False
+        self._wake = wake
+        self._held: list[Item] = []
+        self._coming: asyncio.Future[Item] | None = None
+        self._later = aiter(items) if isinstance(items, AsyncIterable) else None
+        self._now = None if isinstance(items, AsyncIterable) else iter(items)
+
+    def ready(self) -> bool:
+        """Whether :meth:`take` has an item; if one is under way, ``wake`` is set when it comes."""
+        if self._held or self.exhausted:
+            return bool(self._held)
+        if self._now is not None:
+            for item in self._now:
+                self._held.append(item)
+                return True
+            self.exhausted = True
+            return False
+        if self._coming is None:
+            assert self._later is not None
+            self._coming = asyncio.ensure_future(anext(self._later))
+            self._coming.add_done_callback(lambda _: self._wake.set())
+        if self._coming.done():
+            coming, self._coming = self._coming, None
+            try:
+                self._held.append(coming.result())
+            except StopAsyncIteration:
+                self.exhausted = True
+        return bool(self._held)
+
+    def take(self) -> Item:
+        return self._held.pop()
+
+    def close(self) -> None:
+        if self._coming is not None:
+            self._coming.cancel()

@@ -1,0 +1,1 @@
+"""Verdicts: what a completion says, read from known positions."""

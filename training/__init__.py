@@ -1,0 +1,1 @@
+"""Code that makes the models shipped with genrm; not part of the installed package."""

@@ -1,0 +1,1 @@
+"""Training of the embedded judge: synthetic data, tokenizer, network, trainer and evaluation."""

@@ -1,0 +1,55 @@
+"""Writes a model folder: half-precision weights, configuration, tokenizer and ``genrm.json``.
+
+    python -m training.tiny.export runs/seed0/trunk.pt runs/tokenizer OUT
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from pathlib import Path
+
+import torch
+from transformers import Lfm2ForCausalLM, PreTrainedTokenizerFast
+
+from . import answers, model
+from .tokenizer import END, PAD
+
+CARD = {
+    "name": "genrm-tiny",
+    "version": "1",
+    "demonstration": True,
+    "prompts": "compact",
+    "languages": ["en"],
+    "one_criterion": True,
+    "labels": ["no", "yes"],
+    "decision": {"met": "=", "unmet": "!"},
+    "extract": {"verify": answers.EXTRACT},
+    "dtype": "float32",
+}
+
+
+def export(network: Lfm2ForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
+    """Save ``network`` in float16 with everything that a loader needs."""
+    out.mkdir(parents=True, exist_ok=True)
+    copy.deepcopy(network).to(torch.float16).save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    (out / "chat_template.jinja").unlink(missing_ok=True)
+    settings = json.loads((out / "tokenizer_config.json").read_text())
+    settings["chat_template"] = tokenizer.chat_template
+    (out / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    generation = out / "generation_config.json"
+    generation.unlink(missing_ok=True)
+    (out / "genrm.json").write_text(json.dumps(CARD, indent=2) + "\n")
+
+
+def main(checkpoint: str, tokenizer: str, out: str) -> None:
+    tok = PreTrainedTokenizerFast.from_pretrained(tokenizer)
+    network = model.build(len(tok), PAD, END, 0)
+    network.load_state_dict(torch.load(checkpoint, weights_only=True)["model"])
+    export(network, tok, Path(out))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,22 @@
+"""Natural wordings of the closed-list criteria that the grammar does not contain; evaluation only."""
+
+NATURAL: dict[tuple[str, bool], list[str]] = {
+    ("answer", False): ["Is a clear final answer stated somewhere?", "You can tell what the responder's answer is.", "The reply settles on an answer.", "A result is given at the end.", "Makes a definite statement of the answer", "One finds a final answer in the reply."],
+    ("answer", True): ["The reader is left without an answer.", "It fails to state any final answer.", "The question is left unanswered.", "No conclusion is reached.", "The response stops before giving a result.", "There isn't any final answer."],
+    ("steps", False): ["The response walks through its working.", "Are the intermediate calculations written down?", "Working is shown before the answer.", "You can follow the reasoning step by step.", "The solution is explained in steps.", "Shows the work"],
+    ("steps", True): ["Only the answer, no working.", "The working is omitted.", "It gives an answer without showing any steps.", "No reasoning is written down.", "The response skips all intermediate steps.", "There isn't any derivation."],
+    ("refusal", False): ["Is this a refusal?", "The assistant says it is unable to help.", "An apology occurs somewhere in the text.", "The user is told no.", "The request is rejected or an apology is made.", "The reply amounts to a refusal."],
+    ("refusal", True): ["The assistant goes along with the request and says nothing apologetic.", "Nowhere does the reply apologise or refuse.", "The request is not refused.", "It helps without refusing or saying sorry.", "There isn't any refusal or apology.", "Nothing in the reply is an apology."],
+    ("bullets", False): ["The points are bulleted.", "Are there bullet points anywhere?", "Formatted as bullets", "Bullets are used to structure the reply.", "Some lines start with a bullet.", "I want to see bullet points."],
+    ("bullets", True): ["Plain prose, no bullets.", "Bullet points are not used.", "There aren't any bullet points.", "Nothing is bulleted.", "The reply refrains from bullet lists.", "Nowhere is there a bulleted list."],
+    ("numbering", False): ["The items are numbered.", "Are the points numbered 1, 2, 3?", "Formatted as a numbered list", "Some lines start with a number.", "The list is ordered by numbers.", "I want to see a numbered list."],
+    ("numbering", True): ["The items are not numbered.", "There aren't any numbered lists.", "Nothing in the reply is numbered.", "The reply refrains from numbered lists.", "Nowhere is there a numbered list.", "Numbered lists are not used."],
+    ("code", False): ["Is there any fenced code?", "Code appears inside triple backticks.", "Some code is put in a code block.", "The reply comes with a code block.", "I want to see a code block.", "A fenced block of code is given."],
+    ("code", True): ["There isn't any code block.", "No triple backticks anywhere.", "Code blocks are not used.", "The reply refrains from code blocks.", "Nowhere is there fenced code.", "Just text, no code block."],
+    ("question", False): ["Is the user asked anything?", "The reader is asked a question.", "Some sentence is a question.", "At least one question mark appears.", "The reply wants to know something from the user.", "It closes by asking the user something."],
+    ("question", True): ["The user is not asked anything.", "There aren't any questions.", "Only statements, no questions.", "No sentence is a question.", "The reply refrains from asking anything.", "Nothing is asked."],
+    ("doubt", False): ["The author does not sound sure.", "Some uncertainty is expressed.", "The wording is tentative.", "It admits that it might be wrong.", "Is there any hedging?", "The reply is not fully confident."],
+    ("doubt", True): ["The author sounds fully sure.", "No uncertainty is expressed.", "The reply is confident throughout.", "There isn't any hedging.", "It speaks without hedging.", "Nothing is hedged."],
+    ("greeting", False): ["The first words are a greeting.", "Is the user greeted?", "A hello opens the reply.", "The reply starts off with hello or something like it.", "It begins by saying hi.", "The user is welcomed at the start."],
+    ("greeting", True): ["The user is not greeted.", "There isn't any greeting.", "It gets to the point without a greeting.", "The first words are not a greeting.", "No hello at the start.", "The reply skips the greeting."],
+}  # fmt: skip
