@@ -23,6 +23,7 @@ $(VENV)/installed-dev: requirements/dev.txt $(VENV)/installed-local
 setup: $(VENV)/installed-dev  ## install everything that development needs into .venv
 
 demo: $(VENV)/installed-local  ## judge the example responses with the embedded judge
+	mkdir -p out
 	$(BIN)/genrm judge examples/tutor.jsonl --rubric examples/tutor.yaml --model tiny --votes 3 \
 		--out out/demo.jsonl --restart --show 8
 

@@ -18,7 +18,9 @@ from genrm.cli import app
 from genrm.errors import GenrmError
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "rubrics" / "README.md", ROOT / "examples" / "README.md"])
+PAGES = sorted(
+    [ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "rubrics" / "README.md", ROOT / "examples" / "README.md"]
+)
 SETUP = ("make ", "pip install ", "python -m venv", "git clone ", "cd ")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

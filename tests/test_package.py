@@ -18,7 +18,10 @@ def modules_after(statement: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "statement",
-    ["import genrm", "import sys; sys.argv = ['genrm', '--help']\ntry:\n    import genrm.cli; genrm.cli.main()\nexcept SystemExit: pass"],
+    [
+        "import genrm",
+        "import sys; sys.argv = ['genrm', '--help']\ntry:\n    import genrm.cli; genrm.cli.main()\nexcept SystemExit: pass",
+    ],
     ids=["import", "help"],
 )
 def test_no_heavy_package_is_loaded(statement):

@@ -34,10 +34,17 @@ _ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A row under the contract's names; ``notes`` say which aliases were taken or left."""
+    """A row under the contract's names.
+
+    Attributes:
+        row: the row.
+        taken: field to the alias that it was taken from.
+        unclear: field to the aliases that could each be it, of which none was taken.
+    """
 
     row: dict[str, Any]
-    notes: tuple[str, ...] = ()
+    taken: dict[str, str] = field(default_factory=dict)
+    unclear: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,17 +80,22 @@ class FieldMap:
         """
         found = {target: self._value(row, target, path) for target, path in self.paths.items()}
         sources = {path if path in row else path.split(".")[0] for path in self.paths.values()}
-        notes: list[str] = []
+        taken: dict[str, str] = {}
+        unclear: dict[str, tuple[str, ...]] = {}
         for target in ALIASES:
             if target in found or (target in row and target not in sources) or self._several(row, target):
                 continue
-            alias = _alias(row, target, sources, notes)
-            if alias is not None:
-                found[target] = row[alias]
-                sources.add(alias)
+            candidates = _candidates(row, target, sources)
+            if len(candidates) == 1:
+                taken[target] = candidates[0]
+                found[target] = row[candidates[0]]
+                sources.add(candidates[0])
+            elif candidates:
+                unclear[target] = candidates
         # With the response named, alternatives that stand beside it are no question for the judge.
         dropped = sources | (_SEVERAL if "response" in self.paths else frozenset())
-        return Mapped(found | {k: v for k, v in row.items() if k not in found and k not in dropped}, tuple(notes))
+        kept = {name: value for name, value in row.items() if name not in found and name not in dropped}
+        return Mapped(found | kept, taken, unclear)
 
     @staticmethod
     def _several(row: Mapping[str, Any], target: str) -> bool:
@@ -112,15 +124,10 @@ def _step(value: Any, step: str) -> Any:
     return _ABSENT
 
 
-def _alias(row: Mapping[str, Any], target: str, taken: set[str], notes: list[str]) -> str | None:
-    """The one alias of a target that a row has, if it is one."""
+def _candidates(row: Mapping[str, Any], target: str, taken: set[str]) -> tuple[str, ...]:
+    """The aliases of a target that a row has; weak ones only where there is no other."""
     for names in (ALIASES[target], WEAK_ALIASES.get(target, ())):
-        present = [name for name in names if name in row and name not in taken]
-        if len(present) == 1:
-            notes.append(f"taking {target} from {present[0]!r}; --field {target}=NAME takes another")
-            return present[0]
+        present = tuple(name for name in names if name in row and name not in taken)
         if present:
-            both = " and ".join(map(repr, present))
-            notes.append(f"{both} could each be the {target}, so none is taken; say --field {target}={present[0]}")
-            return None
-    return None
+            return present
+    return ()

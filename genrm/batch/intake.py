@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from genrm.batch.fields import FieldMap
+from genrm.batch.fields import FieldMap, Mapped
 from genrm.batch.ids import SeenIds
 from genrm.batch.lines import InputRow
 from genrm.batch.readers import Source
@@ -63,10 +63,7 @@ def _item(raw: InputRow, fields: FieldMap, seen: SeenIds, noted: set[str], note:
     try:
         mapped = fields.apply(raw.row)
         row = mapped.row
-        for text in mapped.notes:
-            if text not in noted:
-                noted.add(text)
-                note(text)
+        _remark(mapped, noted, note)
     except InputError as error:
         fault = error
     id, first = _claim(row.get("id"), raw.line, seen)
@@ -83,6 +80,20 @@ def _item(raw: InputRow, fields: FieldMap, seen: SeenIds, noted: set[str], note:
         except RecursionError:
             fault = InputError("the row is nested too deeply")
     return Item(raw.line, id, digest, error=fault)
+
+
+def _remark(mapped: Mapped, noted: set[str], note: Callable[[str], None]) -> None:
+    """Say which aliases are taken or left, each once."""
+    taken = [f"{target} from {alias!r}" for target, alias in mapped.taken.items()]
+    new = [text for text in taken if text not in noted]
+    if new:
+        note(f"taking {', '.join(new)}; --field NAME=PATH takes another")
+        noted.update(new)
+    for target, aliases in mapped.unclear.items():
+        text = f"{' and '.join(map(repr, aliases))} could each be the {target}, so none is taken"
+        if text not in noted:
+            note(f"{text}; say --field {target}={aliases[0]}")
+            noted.add(text)
 
 
 def _claim(value: Any, line: int, seen: SeenIds) -> tuple[str, int | None]:

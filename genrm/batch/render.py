@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -98,8 +97,8 @@ def summary_view(summary: Summary) -> RenderableType:
         lines += [Text(""), _criteria_table(summary)]
     facts = list(_facts(summary))
     if facts:
-        lines += [Text(""), Text(" · ".join(facts))]
-    return Padding(Group(*lines), (1, 0))
+        lines += [Text(""), *map(Text, facts)]
+    return Group(Text(""), *lines, Text(""))
 
 
 def _headline(summary: Summary) -> Text:

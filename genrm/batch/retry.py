@@ -46,9 +46,6 @@ class Retries:
                 self._offsets[parse_json(data)["line"]] = self._end
                 self._end += len(data)
 
-    def __len__(self) -> int:
-        return len(self._offsets)
-
     def get(self, line: int) -> dict[str, Any] | None:
         """The new row of an input line, if it has one."""
         data = self._read(line)
@@ -61,11 +58,18 @@ class Retries:
         self._offsets[row["line"]] = self._end
         self._end += len(data)
 
-    def merge(self, wanted: Callable[[dict[str, Any]], bool]) -> int:
-        """Put the new rows into the output file in one atomic step; the descriptor of the file, locked, comes back.
+    def merge(self, wanted: Callable[[dict[str, Any]], bool]) -> int | None:
+        """Put the new rows into the output file in one atomic step.
 
-        ``wanted`` says which old rows give way.
+        Args:
+            wanted: which old rows give way.
+
+        Returns:
+            The descriptor of the file that took the old one's place, locked; None when there are no new rows.
         """
+        if not self._offsets:
+            self.path.unlink()
+            return None
         new = self.output.with_name(self.output.name + ".new")
         fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:

@@ -196,7 +196,7 @@ class _Run:
         if self.options.retry != "no":
             self.retries = Retries(path)
             stack.callback(self.retries.close)
-        if journal.rows and self.source.seekable and (self.retries or not journal.ascending):
+        if journal.rows and self.source.seekable and (self.retries is not None or not journal.ascending):
             # With gaps to fill, judging would begin before the last finished row has been compared.
             self._compare_all()
         self.lockstep = self._new_lockstep()
@@ -220,7 +220,9 @@ class _Run:
     def finish(self) -> None:
         """Swap second tries into the output file."""
         if self.retries is not None and self.journal is not None:
-            self.journal.adopt(self.retries.merge(self.options.again))
+            merged = self.retries.merge(self.options.again)
+            if merged is not None:
+                self.journal.adopt(merged)
 
     async def _feed(self) -> AsyncIterator[Sample]:
         """The samples that are to be judged. A fault of the file ends them; it is raised when all are written."""
@@ -276,7 +278,7 @@ class _Run:
         row = judgment.row()
         row["judge"] = {**row["judge"], "input": item.digest}
         row["line"] = item.line
-        (self.retries if again and self.retries else self.sink).append(row)
+        (self.retries if again and self.retries is not None else self.sink).append(row)
         self.summary.add(row)
         self.on_row(row)
         self.report.advance(row)

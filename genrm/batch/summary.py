@@ -20,6 +20,7 @@ MAX_CRITERIA = 200
 
 OTHERS = "(others)"
 PASS_SCORE = 0.5
+MIN_FOR_INTERVAL = 10
 Z_95 = 1.959964
 """The normal distribution has 95 % of its mass within so many standard deviations."""
 
@@ -49,8 +50,8 @@ class Spread:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the mean by the normal approximation; None for fewer than two values."""
-        if self.std is None:
+        """95 % interval of the mean by the normal approximation; None for fewer than ten values, where that is none."""
+        if self.std is None or self.n < MIN_FOR_INTERVAL:
             return None
         half = Z_95 * self.std / math.sqrt(self.n)
         return self.mean - half, self.mean + half

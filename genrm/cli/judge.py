@@ -39,9 +39,9 @@ def judge(
     retry_all_failed: Annotated[
         bool, typer.Option("--retry-all-failed", help="Judge every failed row of OUT again.")
     ] = False,
-    max_in_flight: Annotated[int | None, typer.Option(min=1, help="Rows that are judged at the same time.")] = None,
+    max_in_flight: Annotated[int | None, typer.Option(min=1, help="Rows judged at the same time; 64 by default.")] = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, help="Deadline of one judge call; 0 waits for ever.")
+        float | None, typer.Option(metavar="SECONDS", min=0, help="Deadline of one judge call; 600 by default, 0 for none.")
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Sequences that a local model decodes at the same time.")
@@ -54,8 +54,9 @@ def judge(
 
     Example: genrm judge answers.jsonl -r math-verify --field reference=gold -o out.jsonl
 
-    The same command again goes on where a stopped one ended. Exit codes: 0 every row has a reward, 1 some rows have
-    none, 2 bad arguments, rubric or files, 130 interrupted.
+    The same command again goes on where a stopped one ended.
+
+    Exit codes: 0 every row has a reward; 1 some have none; 2 bad input; 130 stopped.
     """
     from genrm.batch.fields import FieldMap
     from genrm.batch.progress import reporter

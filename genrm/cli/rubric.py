@@ -119,9 +119,10 @@ def import_(
     ] = "auto",
     item: Annotated[str | None, typer.Option("--item", help="Take this item of a data set: its key or number.")] = None,
     rubric_out: Annotated[
-        Path | None, typer.Option("--rubric-out", help="With rows: where their common rubric goes [OUT.rubric.yaml].")
+        Path | None,
+        typer.Option("--rubric-out", help="With rows: where their common rubric goes; OUT.rubric.yaml if not given."),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the rubric [from FILE].")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the rubric; that of FILE if not given.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
 ) -> None:
     """Bring rubrics in: score rubrics (BiGGen), signed points (HealthBench), checklists (RaR), trees (PaperBench)."""

@@ -49,9 +49,11 @@ def fence_codes(shared: Sequence[str], response: str) -> Codes:
 
 def _code(part: str, texts: Sequence[str]) -> str:
     attempt = 0
-    while any((code := _digest((part, str(attempt), *texts))[:DIGITS]) in text for text in texts):
+    while True:
+        code = _digest((part, str(attempt), *texts))[:DIGITS]
+        if not any(code in text for text in texts):
+            return code
         attempt += 1
-    return code
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -106,7 +106,7 @@ class Decoder:
     """
 
     def __init__(self, model: Any, pad_id: int) -> None:
-        self._model = model
+        self.model = model
         self._pad = pad_id
         self._accepts = frozenset(inspect.signature(model.forward).parameters)
 
@@ -173,7 +173,7 @@ class Decoder:
         import torch
 
         width = max(map(len, prompts))
-        device = self._model.device
+        device = self.model.device
         ids = torch.tensor([[self._pad] * (width - len(p)) + list(p) for p in prompts], device=device)
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
         return self._forward(ids, mask, (mask.cumsum(dim=-1) - 1).clamp(min=0), None)
@@ -188,7 +188,7 @@ class Decoder:
 
     def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> _Batch:
         extra: dict[str, Any] = {"position_ids": positions, "logits_to_keep": 1}
-        output = self._model(
+        output = self.model(
             input_ids=ids,
             attention_mask=mask,
             past_key_values=cache,
@@ -196,7 +196,7 @@ class Decoder:
             **{name: value for name, value in extra.items() if name in self._accepts},
         )
         if output.past_key_values is None:
-            raise EngineError(f"{type(self._model).__name__} keeps no key-value cache", retryable=False)
+            raise EngineError(f"{type(self.model).__name__} keeps no key-value cache", retryable=False)
         return _Batch(mask, output.past_key_values, output.logits[:, -1])
 
     def _answer(self, live: Sequence[_Live], batch: _Batch) -> None:

@@ -36,6 +36,10 @@ class HfEngine:
         revision: branch, tag or commit on the hub.
         name: how the engine is named in output rows.
 
+    Attributes:
+        decoder: the token loop; it and its model belong to the engine's worker thread.
+        card: what the model's folder says about it; None for most models.
+
     Raises:
         MissingExtraError: the extra ``local`` is not installed.
         SpecError: the model or an option is wrong.
@@ -66,9 +70,11 @@ class HfEngine:
             context_tokens=loaded.context_tokens,
             control_tokens=self._chat.control_tokens,
         )
-        decoder = Decoder(loaded.model, pad_id=loaded.tokenizer.pad_token_id or 0)
+        self.decoder = Decoder(loaded.model, pad_id=loaded.tokenizer.pad_token_id or 0)
         start = partial(_set_threads, threads) if threads else lambda: None
-        self._worker = Worker(self._rows, decoder.run, batch_size=batch_size, linger_s=linger_ms / 1000, start=start)
+        self._worker = Worker(
+            self._rows, self.decoder.run, batch_size=batch_size, linger_s=linger_ms / 1000, start=start
+        )
 
     async def complete(self, request: JudgeRequest) -> list[Completion]:
         """One completion per seed of the request, in that order.

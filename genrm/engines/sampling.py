@@ -78,10 +78,10 @@ def draw(logits: Tensor, asks: Sequence[Draw]) -> list[Drawn | EngineError]:
     temperature = torch.tensor([ask.temperature or 1.0 for ask in asks], dtype=p.dtype, device=p.device)
     tempered = p if bool((temperature == 1).all()) else torch.softmax(masked / temperature[:, None], dim=-1)
     cumulative = tempered.cumsum(dim=-1)
-    total = cumulative[:, -1:]
+    total = cumulative[:, -1:].contiguous()
     uniform = torch.tensor([[ask.uniform] for ask in asks], dtype=p.dtype, device=p.device)
     # Rounding may carry the target to the total: the last token that has any probability is the bound.
-    last = torch.searchsorted(cumulative, total)
+    last = torch.searchsorted(cumulative, total).clamp(max=p.shape[1] - 1)
     sampled = torch.minimum(torch.searchsorted(cumulative, uniform * total, right=True), last)[:, 0]
     greedy = torch.tensor([ask.temperature == 0 for ask in asks], device=p.device)
     tokens = torch.where(greedy, masked.argmax(dim=-1), sampled)

@@ -32,6 +32,6 @@ class TinyEngine(HfEngine):
         if variant not in VARIANTS:
             forms = ", ".join("tiny" if name == "default" else f"tiny:{name}" for name in VARIANTS)
             raise SpecError(Fault("there is no such embedded judge", field="model", value=variant, fix=f"use {forms}"))
-        defaults: dict[str, Any] = {"device": "cpu", "threads": 1, "name": "tiny", "batch_size": 32}
+        defaults: dict[str, Any] = {"device": "cpu", "dtype": "float64", "threads": 1, "name": "tiny", "batch_size": 32}
         super().__init__(str(tiny_dir(variant)), **defaults | options)
         self.model = f"{self.card.name}@{self.card.version}" if self.card else f"tiny:{variant}"

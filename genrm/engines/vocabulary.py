@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrm.engines.labels import LabelTree
-from genrm.errors import EngineError, MissingExtraError
+from genrm.errors import EngineError, Fault, MissingExtraError, SpecError
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher
@@ -39,6 +39,7 @@ class Vocabulary:
 
     Raises:
         MissingExtraError: llguidance is not installed.
+        SpecError: the tokenizer is of a kind that llguidance does not know.
     """
 
     def __init__(self, tokenizer: Any, size: int) -> None:
@@ -51,7 +52,12 @@ class Vocabulary:
         self._backend = tokenizer.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
-        self._grammar = llguidance.hf.from_tokenizer(tokenizer, n_vocab=size)
+        try:
+            self._grammar = llguidance.hf.from_tokenizer(tokenizer, n_vocab=size)
+        except ValueError as error:
+            raise SpecError(
+                Fault(f"llguidance cannot use the model's tokenizer: {error}", field="model", fix="use another model")
+            ) from error
         self._controls = set(tokenizer.get_added_vocab().values())
         self._known = len(tokenizer)
         self._matchers: dict[str, LLMatcher] = {}
@@ -112,18 +118,20 @@ class Vocabulary:
             if matcher.is_error():
                 raise EngineError(f"the grammar was refused: {matcher.get_error()}", retryable=False)
             self._matchers[literal] = matcher
-        return StringMatcher(self._matchers[literal].deep_copy())
+        return StringMatcher(self._matchers[literal].deep_copy(), words=(self.size + 31) // 32)
 
 
 class StringMatcher:
     """Which tokens may come next in a JSON string."""
 
-    def __init__(self, matcher: LLMatcher) -> None:
+    def __init__(self, matcher: LLMatcher, words: int) -> None:
         self._matcher = matcher
+        self._words = words
 
     def mask(self) -> NDArray[np.int32]:
         """Bit i of word w: token 32 w + i is legal; shape (ceil(vocabulary / 32),)."""
-        return np.frombuffer(self._matcher.compute_bitmask(), dtype=np.int32)
+        # llguidance leaves room for one bit more.
+        return np.frombuffer(self._matcher.compute_bitmask(), dtype=np.int32)[: self._words]
 
     def take(self, token: int) -> None:
         """Move on by a legal token.

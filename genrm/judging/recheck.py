@@ -22,7 +22,7 @@ def recheck(verdict: Verdict, sample: Sample, card: ModelCard) -> Verdict:
         return verdict
     for pattern in card.extract.values():
         found = re.search(pattern, verdict.critique)
-        if found is None:
+        if found is None or found["answer"] is None:  # nothing was extracted, so there is nothing to compare
             continue
         outcomes = [same_answer(found["answer"], reference) for reference in sample.reference]
         if any(outcomes):

@@ -39,6 +39,7 @@ _EXPECTED: dict[str, tuple[str, str]] = {
     "dict_type": ("a mapping is needed", "write key: value pairs"),
     "missing": ("is missing", "add it"),
     "string_too_short": ("is empty", "write something here or remove the key"),
+    "string_unicode": ("half a character stands here (a lone surrogate)", "remove it"),
     "recursion_loop": ("contains itself", "write the inner part out"),
     "invalid_key": ("a key is no text", "put quotes around the key"),
 }
@@ -76,8 +77,10 @@ def faults_of(error: ValidationError, model: type[BaseModel], written: Any, sour
         written: the data as the file has it, before any short form was expanded.
     """
     items = [item for item in error.errors(include_url=False) if item["type"] != SHAPE]
-    places = {item["loc"] for item in items}
-    return [_fault(item, model, written, source) for item in items if not _is_consequence(item, places)]
+    around = {item["loc"][:length] for item in items for length in range(len(item["loc"]))}
+    # A list counts as too short when its broken items are left out; only the items are at fault.
+    items = [item for item in items if item["type"] != "too_short" or item["loc"] not in around]
+    return [_fault(item, model, written, source) for item in items]
 
 
 def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
@@ -90,24 +93,23 @@ def dotted(path: Path) -> str:
     """``("criteria", 2, "scale")`` as ``criteria[2].scale``."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+        text += f"[{step}]" if isinstance(step, int) else f".{_clean(step)}" if text else _clean(step)
     return text
 
 
 def shown(value: Any) -> str:
     """A value as a person would write it, in at most 60 characters and on one line."""
     try:
-        text = json.dumps(value, ensure_ascii=False, check_circular=True)
+        text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         text = type(value).__name__
-    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return _clean(text)
 
 
-def _is_consequence(item: ErrorDetails, places: Iterable[Path]) -> bool:
-    """A list counts as too short when its broken items are left out; only the items are at fault."""
-    loc = item["loc"]
-    return item["type"] == "too_short" and any(len(p) > len(loc) and p[: len(loc)] == loc for p in places)
+def _clean(text: str) -> str:
+    """Short, and without anything that could steer a terminal."""
+    text = text if len(text) <= 60 else text[:59] + "…"
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _fault(item: ErrorDetails, model: type[BaseModel], written: Any, source: Source) -> Fault:
@@ -115,10 +117,9 @@ def _fault(item: ErrorDetails, model: type[BaseModel], written: Any, source: Sou
     path = _written_path(item["loc"], written)
     if kind == "extra_forbidden":
         known = _known_keys(_model_at(model, item["loc"][:-1]))
-        key = str(item["loc"][-1])
-        guess = closest(key, known)
+        guess = closest(str(item["loc"][-1]), known)
         fix = f"write {guess!r}" if guess else f"remove it; the keys here are {', '.join(known)}"
-        return source.fault(path, f"unknown key {key!r}", fix=fix)
+        return source.fault(path, "unknown key", fix=fix)
     message, fix = _words(kind, context, item)
     if kind == "missing":
         return source.fault(path, message, fix=f"add {path[-1]!r}")

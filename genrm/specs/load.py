@@ -4,7 +4,7 @@
 'verify'
 >>> load_rubric({"name": "polite", "criteria": [{"id": "tone", "ask": "Is it polite?", "wieght": 2}]})
 Traceback (most recent call last):
-genrm.errors.SpecError: criteria[0].wieght: unknown key 'wieght'. Fix: write 'weight'
+genrm.errors.SpecError: criteria[0].wieght: unknown key. Fix: write 'weight'
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def load_rubric(source: str | FilePath | Mapping[str, Any] | Rubric) -> Rubric:
 
 def find_rubric(source: str | FilePath) -> FilePath:
     """The file of a rubric that is given by name or path. Raises SpecError when there is none."""
+    if isinstance(source, str) and ("\n" in source or len(source) > 1000):
+        raise SpecError(Fault("is the text of a rubric, not its name or path", fix="pass yaml.safe_load(text)"))
     path = FilePath(source)
     looks_like_path = isinstance(source, FilePath) or len(path.parts) != 1 or path.suffix.lower() in SUFFIXES
     if not looks_like_path:

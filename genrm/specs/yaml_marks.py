@@ -85,14 +85,12 @@ class _Dumper(yaml.SafeDumper):
         return True
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
-        # Line breaks other than \n are folded in every style but this one, which escapes them.
-        style = '"' if re.search("[\x85\u2028\u2029\r]", data) else None
+        # Line breaks other than \n are folded in every style but that of double quotes, which escapes them.
+        style = '"' if re.search("[\x85\u2028\u2029\r]", data) else "|" if "\n" in data else None
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 
 _Dumper.add_representer(str, _Dumper.represent_str)
-
-
 _Loader.yaml_implicit_resolvers = {}
 _Dumper.yaml_implicit_resolvers = {key: list(value) for key, value in yaml.SafeDumper.yaml_implicit_resolvers.items()}
 for _tag, _pattern, _first in _PLAIN:

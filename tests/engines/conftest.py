@@ -77,9 +77,7 @@ def _config(family: str) -> Any:
     from transformers import Lfm2Config
 
     layers = ["conv", "full_attention", "conv"]
-    return Lfm2Config(
-        **shape, num_hidden_layers=3, layer_types=layers, conv_L_cache=3, block_auto_adjust_ff_dim=False
-    )
+    return Lfm2Config(**shape, num_hidden_layers=3, layer_types=layers, conv_L_cache=3, block_auto_adjust_ff_dim=False)
 
 
 @pytest.fixture(scope="session")
@@ -172,6 +170,7 @@ def brute_force() -> Callable[..., Any]:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
+        torch.set_num_threads(1)
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64).eval()
 

@@ -142,7 +142,7 @@ def test_temperature_0_is_the_greedy_text_of_transformers(model_folder, tokenize
     ids = tokenizer.encode(prompt + '{"critique":"', add_special_tokens=False, return_tensors="pt")
     wanted = model.generate(ids, max_new_tokens=10, do_sample=False)[0, ids.shape[1] :]
     engine = open_engine(f"hf:{folder}", dtype="float64", threads=1, device="cpu")
-    engine._worker._run.__self__._model.lm_head.bias = model.lm_head.bias
+    engine.decoder.model.lm_head.bias = model.lm_head.bias
     [completion] = complete(engine, request)
     asyncio.run(engine.aclose())
     assert "".join(token.text for token in completion.tokens["correct"]) == tokenizer.decode(wanted)

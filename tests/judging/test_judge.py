@@ -111,7 +111,9 @@ def test_a_label_off_the_scale_is_unparseable(scripted):
 
 def test_some_failed_votes_are_withheld(scripted):
     scripted(lambda request, vote, slot: "perhaps" if vote == 1 else "yes")
-    result = judge({"name": "one", "criteria": [{"id": "good", "ask": "?"}]}, votes=3).judge(response="x").criteria["good"]
+    result = (
+        judge({"name": "one", "criteria": [{"id": "good", "ask": "?"}]}, votes=3).judge(response="x").criteria["good"]
+    )
     assert result.votes == ("yes", None, "yes")
     assert result.score == 1.0
     assert result.error.category == "unparseable"

@@ -8,8 +8,6 @@ from genrm.errors import JudgeError, SpecError
 VERIFY = {"name": "right-answer", "protocol": "verify", "criteria": [{"id": "correct", "ask": "Is it right?"}]}
 
 
-
-
 def test_text_and_messages_and_columns(scripted):
     engine = scripted(lambda request, vote, slot: "yes")
     reward = genrm.RewardFunction(genrm.Judge(VERIFY, "scripted"), columns={"reference": "solution"})

@@ -45,6 +45,9 @@ def test_byte_order_marks_and_line_ends_do_not_matter(tmp_path, encode, newline)
         ("mth-verify.yaml", "did you mean 'math-verify'"),
         ("", "is a folder"),
         (".", "is a folder"),
+        (TEXT, "is the text of a rubric"),
+        ("x" * 5000, "is the text of a rubric"),
+        ("no\0where", "there is no rubric"),
         (7, "cannot be read from a int"),
         (None, "cannot be read from a NoneType"),
     ],
@@ -77,6 +80,13 @@ def test_faults_of_a_dict_have_fields_and_no_lines():
         (None, None, "criteria[1].id"),
     }
     assert "used twice: criteria[0] and criteria[1]" in str(caught.value)
+
+
+def test_faults_cannot_steer_a_terminal():
+    with pytest.raises(SpecError) as caught:
+        load_rubric({"name": "\ud800", "\x1b[31m" * 50: "\x1b[2J"})
+    assert len(caught.value.faults) == 2
+    assert all(len(line) < 400 and line.isprintable() for line in str(caught.value).splitlines())
 
 
 def test_a_dict_that_contains_itself_ends():

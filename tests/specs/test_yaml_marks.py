@@ -10,28 +10,32 @@ from hypothesis import strategies as st
 from genrm.errors import SpecError
 from genrm.specs.yaml_marks import MAX_DEPTH, dump_yaml, parse_json, parse_yaml
 
-texts = st.text(max_size=20) | st.sampled_from(
-    [
-        "yes",
-        "no",
-        "1e5",
-        "0x1f",
-        "010",
-        "1:30",
-        "~",
-        "null",
-        "2024-01-01",
-        ".5",
-        "+1",
-        "-",
-        "",
-        " x",
-        "a: b",
-        "#",
-        "<<",
-        "=",
-        "é\u2028\x85",
-    ]
+texts = (
+    st.text(max_size=20)
+    | st.text(" ab:#-\n\t", max_size=12)
+    | st.sampled_from(
+        [
+            "yes",
+            "no",
+            "1e5",
+            "0x1f",
+            "010",
+            "1:30",
+            "~",
+            "null",
+            "2024-01-01",
+            ".5",
+            "+1",
+            "-",
+            "",
+            " x",
+            "a: b",
+            "#",
+            "<<",
+            "=",
+            "é\u2028\x85",
+        ]
+    )
 )
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,

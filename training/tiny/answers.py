@@ -20,7 +20,8 @@ from collections.abc import Callable
 
 NO_ANSWER = "response gives no answer; reference {reference}: !"
 CRITIQUE = "response answers {answer}; reference {reference}: {marks}"
-EXTRACT = r"^response (?:answers (?P<answer>.+?)|gives no answer); reference (?P<reference>.+): \S+$"
+# Ends where the marks begin.
+EXTRACT = r"^response (?:answers (?P<answer>.+?)|gives no answer); reference (?P<reference>.+): "
 MAX_WORDS = 4
 MAX_LETTERS = 24
 MAX_DIGITS = 12
@@ -111,3 +112,25 @@ def critique(answer: str | None, reference: str, spell: Callable[[str], list[str
         return NO_ANSWER.format(reference=reference), False
     marks, equal = compare(answer, reference, spell)
     return CRITIQUE.format(answer=answer, reference=reference, marks=marks), equal
+
+
+def agree(answer: str, reference: str) -> bool:
+    """Whether an extracted answer is the reference, or one of its alternatives, in canonical form.
+
+    >>> agree("5", "5 km"), agree("b", "B) Paris"), agree("twelve", "12 / twelve")
+    (True, True, True)
+    """
+    ours = canonical(answer)
+    wanted = [*reference.split(" / "), reference] if " / " in reference else [reference]
+    for text in wanted:
+        option = re.fullmatch(r"\s*\(?([A-Ha-h])\)\s*(.+)", text)
+        theirs = {canonical(text)} | ({canonical(option[2])} if option else set())
+        if ours in theirs or any(_same_number(ours, other) for other in theirs):
+            return True
+    return False
+
+
+def _same_number(one: str, other: str) -> bool:
+    """Equal numbers of which at least one names no unit."""
+    a, b = one.split(" ", 1), other.split(" ", 1)
+    return a[0] == b[0] and a[0][-1:].isdigit() and (len(a) == 1 or len(b) == 1)

@@ -1,6 +1,6 @@
 """Writes a model folder: half-precision weights, configuration, tokenizer and ``genrm.json``.
 
-    python -m training.tiny.export runs/seed0/trunk.pt runs/tokenizer OUT
+python -m training.tiny.export runs/seed0/trunk.pt runs/tokenizer OUT
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import torch
 from transformers import Lfm2ForCausalLM, PreTrainedTokenizerFast
 
 from . import answers, model
-from .tokenizer import END, PAD
+from .tokenizer import END, PAD, SPECIAL
 
 CARD = {
     "name": "genrm-tiny",
     "version": "1",
     "demonstration": True,
     "prompts": "compact",
-    "languages": ["en"],
     "one_criterion": True,
     "labels": ["no", "yes"],
     "decision": {"met": "=", "unmet": "!"},
@@ -36,12 +35,24 @@ def export(network: Lfm2ForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Pa
     copy.deepcopy(network).to(torch.float16).save_pretrained(out)
     tokenizer.save_pretrained(out)
     (out / "chat_template.jinja").unlink(missing_ok=True)
-    settings = json.loads((out / "tokenizer_config.json").read_text())
-    settings["chat_template"] = tokenizer.chat_template
-    (out / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
-    generation = out / "generation_config.json"
-    generation.unlink(missing_ok=True)
-    (out / "genrm.json").write_text(json.dumps(CARD, indent=2) + "\n")
+    (out / "generation_config.json").unlink(missing_ok=True)
+    _edit(out / "config.json", block_ff_dim=network.config.intermediate_size)
+    _edit(
+        out / "tokenizer_config.json",
+        drop=("is_local", "local_files_only", "backend", "extra_special_tokens"),
+        tokenizer_class="PreTrainedTokenizerFast",
+        additional_special_tokens=SPECIAL[1:3] + SPECIAL[4:],
+        chat_template=tokenizer.chat_template,
+    )
+    (out / "genrm.json").write_text(json.dumps(CARD, indent=2, ensure_ascii=False) + "\n")
+    for path in out.iterdir():
+        path.chmod(0o644)
+
+
+def _edit(path: Path, drop: tuple[str, ...] = (), **values: object) -> None:
+    data = json.loads(path.read_text())
+    data = {key: value for key, value in data.items() if key not in drop} | values
+    path.write_text(json.dumps(data, indent=2) + "\n")
 
 
 def main(checkpoint: str, tokenizer: str, out: str) -> None:

@@ -76,11 +76,23 @@ def _option_text(r: random.Random, split: Split) -> tuple[Value, str] | None:
     return value, f"{r.choice('ABCD')}) {text}"
 
 
-def verify_example(r: random.Random, split: Split = TRAIN, spell: Speller = chunks, kind: str | None = None, distract: float = 0.45, length: str = "mixed", plain: bool = False) -> Example:
-    """A comparison with a reference. ``distract``: how often another value is mentioned too."""
+def verify_example(
+    r: random.Random,
+    split: Split = TRAIN,
+    spell: Speller = chunks,
+    kind: str | None = None,
+    distract: float = 0.45,
+    length: str = "mixed",
+    plain: bool = False,
+    tail: float | None = None,
+) -> Example:
+    """A comparison with a reference. ``distract``: how often another value is mentioned too.
+
+    ``tail``: how often something follows the answer (None: as in training).
+    """
     value = draw(r, split, kind)
     label = r.random() < 0.5
-    if plain and r.random() < 0.5 or length == "mixed" and r.random() < 0.10:
+    if (plain and r.random() < 0.5) or (length == "mixed" and r.random() < 0.10):
         length = "bare"
     reference, with_unit = _reference(r, value)
     option = _option_text(r, split) if value.kind == "mc" and r.random() < 0.12 else None
@@ -96,7 +108,7 @@ def verify_example(r: random.Random, split: Split = TRAIN, spell: Speller = chun
                 stated = near_miss(r, value, split)
     mentioned = other if r.random() < distract and length != "bare" else None
     unit = r.random() < (0.55 if stated.unit else 0.1)
-    response = rs.respond(r, stated, split, mentioned, length, unit)
+    response = rs.respond(r, stated, split, mentioned, length, unit, tail)
     tags = ["distractor"] if mentioned else []
     alternative = ""
     if value.kind in ("word", "name", "pseudo", "phrase", "int") and not with_unit and r.random() < 0.05:
@@ -122,17 +134,23 @@ def drill(r: random.Random, spell: Speller = chunks) -> Example:
     return verify_example(r, TRAIN, spell, r.choice(["number", "word", "word"]), 0.1, "line", plain=True)
 
 
-def closed_example(r: random.Random, split: Split = TRAIN, key: str | None = None, negated: bool | None = None, ask: str | None = None) -> Example:
+def closed_example(
+    r: random.Random, split: Split = TRAIN, key: str | None = None, negated: bool | None = None, ask: str | None = None
+) -> Example:
     """A closed-list criterion about the response alone."""
     key = key or r.choice(phrasings.KEYS)
     negated = r.random() < 0.5 if negated is None else negated
     present = r.random() < 0.5
     response = criteria.compose(r, key, present, split)
     text, met = criteria.judge(key, negated, present)
-    return Example(ask or phrasings.closed(r, key, negated, split), None, response, text, met, key, "no" if negated else "yes")
+    return Example(
+        ask or phrasings.closed(r, key, negated, split), None, response, text, met, key, "no" if negated else "yes"
+    )
 
 
-def degenerate_example(r: random.Random, spell: Speller = chunks, response: str | None = None, split: Split = TRAIN) -> Example:
+def degenerate_example(
+    r: random.Random, spell: Speller = chunks, response: str | None = None, split: Split = TRAIN
+) -> Example:
     """A response without an answer, held against a reference or asked for its final answer."""
     text = degenerate(r) if response is None else response
     if response is None and r.random() < 0.2:
@@ -151,10 +169,14 @@ def odd_example(r: random.Random, spell: Speller = chunks, split: Split = TRAIN)
     stated = value if r.random() < 0.7 else near_miss(r, value, split)
     reference, _ = _reference(r, replace(value, unit=""))
     wrote, equal = critique(stated.text, value.text, spell)
-    return Example(phrasings.verify(r, split), reference, odd_but_answered(r, write(r, stated)), wrote, equal, "verify", "odd")
+    return Example(
+        phrasings.verify(r, split), reference, odd_but_answered(r, write(r, stated)), wrote, equal, "verify", "odd"
+    )
 
 
-def draw_example(r: random.Random, spell: Speller = chunks, easy: float = 0.0, hardened: bool = False, long: float = 0.07) -> Example:
+def draw_example(
+    r: random.Random, spell: Speller = chunks, easy: float = 0.0, hardened: bool = False, long: float = 0.07
+) -> Example:
     """One training example of the mix."""
     t = r.random()
     if t < easy:
@@ -171,5 +193,17 @@ def draw_example(r: random.Random, spell: Speller = chunks, easy: float = 0.0, h
     return verify_example(r, TRAIN, spell)
 
 
-__all__ = ["Example", "chunks", "closed_example", "degenerate_example", "draw_example", "drill", "odd_example", "prompt", "verify_example",
-           "words", "canonical", "near_option"]  # fmt: skip
+__all__ = [
+    "Example",
+    "canonical",
+    "chunks",
+    "closed_example",
+    "degenerate_example",
+    "draw_example",
+    "drill",
+    "near_option",
+    "odd_example",
+    "prompt",
+    "verify_example",
+    "words",
+]  # fmt: skip

@@ -38,7 +38,9 @@ def train(size: int = SIZE, examples: int = 9000) -> PreTrainedTokenizerFast:
         for _ in range(examples):
             example = draw_example(r, chunks, easy=0.1, hardened=True, long=0.03)
             yield from (example.criterion, example.reference or "", example.response)
-            yield OPEN + example.critique.rsplit(": ", 1)[0] + ": " + MIDDLE + ("yes" if example.label else "no") + CLOSE
+            yield (
+                OPEN + example.critique.rsplit(": ", 1)[0] + ": " + MIDDLE + ("yes" if example.label else "no") + CLOSE
+            )
 
     core = Tokenizer(models.BPE())
     core.normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()])
@@ -48,7 +50,10 @@ def train(size: int = SIZE, examples: int = 9000) -> PreTrainedTokenizerFast:
     ])  # fmt: skip
     core.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    core.train_from_iterator(texts(), trainers.BpeTrainer(vocab_size=size, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False))
+    core.train_from_iterator(
+        texts(),
+        trainers.BpeTrainer(vocab_size=size, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False),
+    )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core, pad_token=SPECIAL[PAD], eos_token=SPECIAL[END],
         additional_special_tokens=SPECIAL[1:3] + SPECIAL[4:], padding_side="left", model_max_length=2048,
@@ -82,7 +87,14 @@ class Codec:
         return self.ids(f"<|user|>{prompt(example.criterion, example.reference, example.response)}<|assistant|>")
 
     def output(self, example: Example) -> list[int]:
-        return [*self._open, *self.ids(example.critique), *self._middle, *self._labels[example.label], *self._close, END]
+        return [
+            *self._open,
+            *self.ids(example.critique),
+            *self._middle,
+            *self._labels[example.label],
+            *self._close,
+            END,
+        ]
 
 
 def main(out: str) -> None:
@@ -96,7 +108,9 @@ def main(out: str) -> None:
         example = draw_example(r, codec.spell)
         sizes.append((len(codec.prompt(example)), len(codec.output(example))))
     total = sorted(a + b for a, b in sizes)
-    print(len(tokenizer), "tokens; mean prompt and output", [round(sum(x) / len(sizes)) for x in zip(*sizes, strict=True)])
+    print(
+        len(tokenizer), "tokens; mean prompt and output", [round(sum(x) / len(sizes)) for x in zip(*sizes, strict=True)]
+    )
     print("length quantiles 50/75/90/95/99", [total[int(len(total) * q)] for q in (0.5, 0.75, 0.9, 0.95, 0.99)])
     for _ in range(6):
         example = draw_example(r, codec.spell)

@@ -126,7 +126,13 @@ class Trainer:
         return out
 
     def save(self, path: Path, phase: str, step: int, chunk: int) -> None:
-        state = {"model": self.model.state_dict(), "optimisers": [o.state_dict() for o in self.optimisers], "phase": phase, "step": step, "chunk": chunk}
+        state = {
+            "model": self.model.state_dict(),
+            "optimisers": [o.state_dict() for o in self.optimisers],
+            "phase": phase,
+            "step": step,
+            "chunk": chunk,
+        }
         torch.save(state, path.with_suffix(".tmp"))
         path.with_suffix(".tmp").replace(path)
 
@@ -176,7 +182,12 @@ def run_phase(trainer: Trainer, out: Path, phase: str, steps: int, every: int) -
         rate = RATE * (min(1.0, (step + 1) / WARMUP) if phase == "trunk" else 1 - step / steps)
         losses.append(trainer.step(ids, targets, rate))
         if (step + 1) % every == 0 or step + 1 == steps:
-            record = {"phase": phase, "step": step + 1, "minutes": round((time.time() - begun) / 60, 2), "loss": round(sum(losses) / len(losses), 4)}
+            record = {
+                "phase": phase,
+                "step": step + 1,
+                "minutes": round((time.time() - begun) / 60, 2),
+                "loss": round(sum(losses) / len(losses), 4),
+            }
             record |= trainer.check()
             losses = []
             with (out / "log.jsonl").open("a") as log:

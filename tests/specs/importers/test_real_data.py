@@ -59,17 +59,11 @@ def test_every_tree_keeps_its_leaves_and_their_texts():
 @needs_trees
 @pytest.mark.parametrize("paper", GRADED)
 def test_root_scores_rebuild_from_leaf_scores(paper):
-    from genrm.rewards.tree import Node, aggregate
+    from genrm.judging.tally import reward_of
 
     tree = json.loads((DATA / "paperbench" / paper / "human_graded_tree.json").read_text())
     rubric = load_rubric(import_rubric(tree, name="tree"))
-    scores = {f"n-{leaf['id']}": float(leaf["score"]) for leaf in leaves_of(tree)}
-
-    def node(criterion):
-        if criterion.criteria is None:
-            return Node(score=scores[criterion.id], weight=criterion.effective_weight)
-        return Node(weight=criterion.effective_weight, children=tuple(node(child) for child in criterion.criteria))
-
-    root = aggregate([node(criterion) for criterion in rubric.criteria])
+    root = reward_of(rubric, {f"n-{leaf['id']}": float(leaf["score"]) for leaf in leaves_of(tree)})
+    assert root is not None
     assert math.isclose(root, tree["score"], abs_tol=1e-9)
     assert math.isclose(root, GRADED[paper], abs_tol=1e-9)
