@@ -25,7 +25,7 @@ setup: $(VENV)/installed-dev  ## install everything that development needs into 
 demo: $(VENV)/installed-local  ## judge the example responses with the embedded judge
 	mkdir -p out
 	$(BIN)/genrm judge examples/tutor.jsonl --rubric examples/tutor.yaml --model tiny --votes 3 \
-		--out out/demo.jsonl --restart --show 8
+		--output out/demo.jsonl --restart --show 8
 
 lint: $(VENV)/installed-dev  ## ruff: lint and format
 	$(BIN)/ruff check .

@@ -4,7 +4,8 @@
 
 *constrained* is the engine's loop with its grammar and score slots; *loop* is the same loop with every token free
 (thinking without a grammar); *generate* is ``model.generate`` of transformers, sampling too. Rounds are interleaved,
-so that whatever else the machine does meets all three; the medians and their ratios to *generate* are printed.
+so that whatever else the machine does meets all three. The time to read the prompts, which all three spend alike, is
+measured too and taken off; the medians of what remains and their ratios to *generate* are printed.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from typing import Any
 from genrm.compiler.output import Thinking, plan_output
 from genrm.compiler.request import JudgeRequest
 from genrm.engines import open_engine
+from genrm.engines.base import Completion
 from genrm.engines.decoding import Row
 from genrm.engines.writer import Writer
+from genrm.errors import JudgeError
 
 
 def request(index: int, tokens: int, *, free: bool) -> JudgeRequest:
@@ -41,10 +44,16 @@ def write(engine: Any, requests: list[JudgeRequest]) -> int:
     """Tokens that the engine's decoder wrote, on this thread: no queue, no tokenizer."""
     tokens: list[int] = []
     rows = []
+
+    def count(outcome: Completion | JudgeError) -> None:
+        if not isinstance(outcome, Completion):
+            raise outcome
+        tokens.append(outcome.usage.completion_tokens)
+
     for asked in requests:
         [row] = engine._rows(asked)
         writer = partial(Writer, asked.output, engine._vocabulary, seed=asked.seeds[0], temperature=1.0)
-        rows.append(Row(row.prompt, writer, lambda outcome: tokens.append(outcome.usage.completion_tokens)))
+        rows.append(Row(row.prompt, writer, count))
     engine.decoder.run(rows)
     return sum(tokens)
 
@@ -64,10 +73,13 @@ def generate(engine: Any, requests: list[JudgeRequest], tokens: int) -> int:
     return int(output.shape[1] - width) * len(requests)
 
 
-def rate(work: Callable[[], int]) -> float:
-    """Tokens a second."""
-    started = time.perf_counter()
-    return work() / (time.perf_counter() - started)
+def read(engine: Any, requests: list[JudgeRequest]) -> int:
+    """The prompts alone, without a token written."""
+    import torch
+
+    with torch.inference_mode():
+        engine.decoder._prefill([engine._rows(asked)[0].prompt for asked in requests])
+    return 0
 
 
 def main() -> None:
@@ -90,20 +102,22 @@ def main() -> None:
         "constrained": partial(write, engine, constrained),
         "loop": partial(write, engine, free),
         "generate": partial(generate, engine, free, given.tokens),
+        "read": partial(read, engine, free),
     }
-    rates: dict[str, list[float]] = {name: [] for name in ways}
+    rates: dict[str, list[float]] = {name: [] for name in ways if name != "read"}
     for counted in [False, *[True] * given.rounds]:
+        seconds, tokens = {}, {}
         for name, work in ways.items():
-            measured = rate(work)
-            if counted:
-                rates[name].append(measured)
+            started = time.perf_counter()
+            tokens[name] = work()
+            seconds[name] = time.perf_counter() - started
+        for name in rates if counted else ():
+            rates[name].append(tokens[name] / (seconds[name] - seconds["read"]))
     base = statistics.median(rates["generate"])
     print(f"{engine.model}, {engine.decoder.model.dtype}, {given.rows} rows, {given.rounds} rounds")
     for name, measures in rates.items():
-        middle = statistics.median(measures)
-        print(
-            f"{name:12} {middle:8.0f} tokens/s  {middle / base:5.2f} x generate  ({min(measures):.0f}-{max(measures):.0f})"
-        )
+        middle, spread = statistics.median(measures), f"{min(measures):.0f} to {max(measures):.0f}"
+        print(f"{name:12} {middle:8.0f} tokens/s ({spread})  {middle / base:5.2f} x generate")
     asyncio.run(engine.aclose())
 
 

@@ -27,6 +27,7 @@ from genrm.errors import FileError, ResumeError
 
 Manifest = Mapping[str, Any]
 
+GOES_ON = "; what is written stays, and the same command goes on from there"
 RESTART = "add --restart to start over (it overwrites {path}), or write to another file"
 
 
@@ -52,7 +53,7 @@ def encode(row: Mapping[str, Any]) -> bytes:
         return json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
-def write_all(fd: int, data: bytes, name: str) -> None:
+def write_all(fd: int, data: bytes, name: str, *, hint: str = "") -> None:
     """Hand bytes to the operating system, all of them; raises FileError when the disk is full or gone."""
     view = memoryview(data)
     try:
@@ -61,7 +62,7 @@ def write_all(fd: int, data: bytes, name: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise FileError(f"{name}: cannot be written: {error.strerror}; the same command goes on from here") from None
+        raise FileError(f"{name}: cannot be written: {error.strerror}{hint}") from None
 
 
 class Journal:
@@ -128,7 +129,7 @@ class Journal:
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add one row; when this returns the operating system has it, so killing the process cannot lose it."""
-        write_all(self._fd, encode(row), str(self.path))
+        write_all(self._fd, encode(row), str(self.path), hint=GOES_ON)
 
     def adopt(self, fd: int) -> None:
         """Hold on to the descriptor, locked, of the file that took this one's place."""

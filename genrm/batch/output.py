@@ -6,10 +6,12 @@ True
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from genrm.batch.journal import encode, write_all
 from genrm.batch.readers import Source
@@ -30,8 +32,12 @@ class StreamSink:
 
     def __init__(self, path: Path | None) -> None:
         self._name = "standard output" if path is None else str(path)
+        self._buffer: BinaryIO | None = None
         try:
-            self._fd = os.dup(1) if path is None else os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            # The descriptor, because what a broken pipe leaves in Python's own buffer fails once more at exit.
+            self._fd = os.dup(sys.stdout.fileno()) if path is None else os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        except io.UnsupportedOperation:
+            self._fd, self._buffer = -1, sys.stdout.buffer
         except OSError as error:
             raise FileError(f"{self._name}: cannot be written: {error.strerror}") from None
 
@@ -39,11 +45,15 @@ class StreamSink:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Write one row."""
-        write_all(self._fd, encode(row), self._name)
+        if self._buffer is None:
+            write_all(self._fd, encode(row), self._name)
+        else:
+            self._buffer.write(encode(row))
 
 
 def check_output(output: str, source: Source) -> Path | None:

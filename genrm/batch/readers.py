@@ -10,6 +10,7 @@ named. Rows are read as they are asked for.
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import sys
 import zlib
@@ -82,7 +83,11 @@ class Source:
 
     def _open(self) -> BinaryIO:
         if self.path is None:
-            return cast(BinaryIO, open(sys.stdin.fileno(), "rb", closefd=False))
+            try:
+                # A reader of its own: Python ends badly while a thread waits inside the one of sys.stdin.
+                return cast(BinaryIO, open(sys.stdin.fileno(), "rb", closefd=False))
+            except io.UnsupportedOperation:
+                return cast(BinaryIO, io.BytesIO(sys.stdin.buffer.read()))
         if self.path.name.endswith(".gz"):
             return cast(BinaryIO, gzip.open(self.path, "rb"))
         return self.path.open("rb")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from genrm.batch.journal import encode, lock, write_all
+from genrm.batch.journal import GOES_ON, encode, lock, write_all
 from genrm.batch.lines import parse_json
 from genrm.errors import FileError
 
@@ -54,7 +54,7 @@ class Retries:
     def append(self, row: Mapping[str, Any]) -> None:
         """Add the new row of an input line."""
         data = encode(row)
-        write_all(self._fd, data, str(self.path))
+        write_all(self._fd, data, str(self.path), hint=GOES_ON)
         self._offsets[row["line"]] = self._end
         self._end += len(data)
 
@@ -83,7 +83,7 @@ class Retries:
             new.replace(self.output)
         except OSError as error:
             os.close(fd)
-            raise FileError(f"{new}: cannot be written: {error.strerror}; the same command goes on from here") from None
+            raise FileError(f"{new}: cannot be written: {error.strerror}{GOES_ON}") from None
         self.path.unlink()
         return fd
 

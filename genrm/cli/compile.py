@@ -58,7 +58,7 @@ def compile_(
     whole = whole_rubric(spec, sample)
     if not whole.criteria:
         raise InputError(
-            f"the rubric {spec.name!r} has no criteria of its own; --row FILE:N with a row that has 'criteria' shows more"
+            f"the rubric {spec.name!r} has no criteria of its own; give a row that has field 'criteria', --row FILE:N"
         )
     requests = compile_sample(
         spec,

@@ -39,9 +39,10 @@ def judge(
     retry_all_failed: Annotated[
         bool, typer.Option("--retry-all-failed", help="Judge every failed row of OUT again.")
     ] = False,
-    max_in_flight: Annotated[int | None, typer.Option(min=1, help="Rows judged at the same time; 64 by default.")] = None,
+    max_in_flight: Annotated[int | None, typer.Option(min=1, help="Rows judged at the same time (64).")] = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, help="Deadline of one judge call; 600 by default, 0 for none.")
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="Deadline of one judge call (600); 0 for none."),
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Sequences that a local model decodes at the same time.")
@@ -96,7 +97,11 @@ def judge(
             shown.append(row)
 
     with reporter(False if no_progress else None) as report:
-        summary = run_batch(bound, options, report, on_row=keep)
+        try:
+            summary = run_batch(bound, options, report, on_row=keep)
+        except BrokenPipeError:
+            # Whoever read the rows has enough; 1 would mean that every row had been judged.
+            raise typer.Exit(141) from None
     _tell(summary, shown, None if output == "-" else Path(output), json_)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)

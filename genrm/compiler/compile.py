@@ -18,7 +18,7 @@ from dataclasses import replace
 from genrm.compiler.output import Thinking, plan_output
 from genrm.compiler.render import Material, Question, render
 from genrm.compiler.request import JudgeRequest
-from genrm.engines.base import Capabilities
+from genrm.engines.base import Capabilities, PromptStyle
 from genrm.errors import InputError
 from genrm.specs.criterion import Criterion
 from genrm.specs.rubric import Rubric
@@ -58,8 +58,8 @@ def compile_sample(
         temperature: of every vote, at least 0.
 
     Criteria share a request when the rubric says ``ask: joint`` and the engine can; those that must not see the
-    reference (``sees_reference: false``) never share one with those that do. The compact style asks one criterion at
-    a time and has no thinking part.
+    reference (:func:`shows_reference`) never share one with those that do. The compact style asks one criterion at a
+    time and has no thinking part.
 
     Raises:
         InputError: the sample's criteria clash with the rubric's, or a reference is needed and missing.
@@ -84,13 +84,22 @@ def compile_sample(
             critique=rubric.critique,
             thinking=Thinking(THINK_END, rubric.think_tokens) if rubric.think and not compact else None,
         )
-        sees = criteria[0].sees_reference
+        sees = shows_reference(rubric, criteria[0], capabilities.prompts)
         question = Question(
             criteria, rubric.principles, rubric.protocol == "verify" and sees, plan, capabilities.control_tokens
         )
         messages = render(capabilities.prompts, question, material if sees else blind)
         requests.append(JudgeRequest(messages, plan, tuple(seeds), temperature, sample.id))
     return requests
+
+
+def shows_reference(rubric: Rubric, criterion: Criterion, style: PromptStyle) -> bool:
+    """Whether a judge sees the sample's reference answers with this question.
+
+    The compact style shows them under ``protocol: verify`` only: a judge that was trained on so short a prompt takes
+    a reference for the request to compare.
+    """
+    return criterion.sees_reference and (style == "full" or rubric.protocol == "verify")
 
 
 def _groups(judged: Sequence[Criterion], *, together: bool, references: bool) -> list[tuple[Criterion, ...]]:

@@ -28,7 +28,7 @@ _SQUARE = (
 # Lookaheads: only the first character is consumed, so that overlapping tokens are all found.
 _CONTROL = re.compile(
     rf"""
-      [<＜](?=[|｜](?:[^\n<＜]{{0,100}}?[|｜][>＞] | {_NAME}[>＞]))   # <|name|>, <|name>, <｜begin▁of▁sentence｜>
+      [<＜](?=[|｜](?:[^\n<＜‹]{{0,100}}?[|｜][>＞] | {_NAME}[>＞]))   # <|name|>, <|name>, <｜begin▁of▁sentence｜>
     | [<＜](?={_NAME}[|｜][>＞])                                      # <name|>
     | [<＜](?=/?(?:{_ANGLED})[>＞])                                   # <s>, </think>, <start_of_turn>
     | [<＜](?=[<＜]/?SYS[>＞])                                        # <<SYS>>

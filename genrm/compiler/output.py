@@ -152,14 +152,11 @@ class OutputPlan:
                 or out of order (a label before its critique was not reached by it), or a label is not on the scale.
         """
         try:
-            # Some back ends let raw control characters into strings; they harm nobody once parsed.
-            data = json.loads(text, strict=False, object_pairs_hook=_unique)
-        except _DoubledKeyError as error:
-            raise UnparseableError(f"the output has the key {error.args[0]!r} twice: {_shown(text)}") from None
-        except (ValueError, RecursionError) as error:
+            data = read_json(text)
+        except UnparseableError:
             if cut:
                 raise TruncatedError(f"the output was cut before its verdict: …{text[-60:]!r}") from None
-            raise UnparseableError(f"the output is not JSON ({error}): {_shown(text)}") from None
+            raise
         joint = len(self.slots) > 1
         if joint:
             _in_order(data, list(self.slots), "the output")
@@ -193,6 +190,21 @@ def plan_output(
         if len(set(labels)) != len(labels) or len(labels) < 2:
             raise ValueError(f"criterion {slot!r}: at least two labels, all different, are needed, found {labels}")
     return OutputPlan(dict(slots), critique_tokens, critique, thinking)
+
+
+def read_json(text: str) -> Any:
+    """The JSON value that a judge wrote.
+
+    Raises:
+        UnparseableError: the text is not JSON, nests too deeply, or says two things under one key.
+    """
+    try:
+        # Some back ends let raw control characters into strings; they harm nobody once parsed.
+        return json.loads(text, strict=False, object_pairs_hook=_unique)
+    except _DoubledKeyError as error:
+        raise UnparseableError(f"the output has the key {error.args[0]!r} twice: {_shown(text)}") from None
+    except (ValueError, RecursionError) as error:
+        raise UnparseableError(f"the output is not JSON ({error}): {_shown(text)}") from None
 
 
 def _key(slot: str) -> str:

@@ -71,7 +71,7 @@ class Material:
         safe = partial(neutralise, control_tokens=control_tokens)
         return cls(
             turns=tuple(Turn(turn.role, safe(turn.text)) for turn in sample.prompt),
-            context=None if sample.context is None else safe(sample.context),
+            context=safe(sample.context) if sample.context and not sample.context.isspace() else None,
             references=tuple(safe(text) for text in sample.reference),
             response=safe(sample.response),
         )
@@ -112,7 +112,7 @@ def render_full(question: Question, material: Material) -> tuple[Message, ...]:
             shared_code=codes.shared,
             response_code=codes.response,
             turns=[{"role": turn.role, "text": page.put(turn.text)} for turn in material.turns],
-            context=material.context and page.put(material.context),
+            context=None if material.context is None else page.put(material.context),
             references=[page.put(text) for text in material.references],
             response=page.put(codes.masked(material.response)),
         )

@@ -40,7 +40,7 @@ class Worker:
         prepare: makes the rows of a request; runs on the thread.
         run: writes a batch of rows, and delivers to each.
         batch_size: most rows in a batch.
-        linger_s: how long an unfilled batch waits for company, in seconds.
+        linger_s: how long an unfilled batch waits for more company after each newcomer, in seconds.
         start: runs on the thread before anything else.
     """
 
@@ -87,18 +87,18 @@ class Worker:
             self._thread.join()
 
     def _serve(self) -> None:
-        self._start()
         waiting: list[Row] = []
-        while not self._closing.is_set():
-            waiting += self._receive(block=not waiting)
-            waiting = [row for row in waiting if not row.dropped()]
-            if waiting and not self._closing.is_set():
-                batch = next_batch(waiting, self._batch_size)
-                chosen = set(map(id, batch))
-                waiting = [row for row in waiting if id(row) not in chosen]
-                self._run(batch)
-        for row in [*waiting, *self._receive(block=False)]:
-            row.finish(EngineError("the engine was closed", retryable=False))
+        try:
+            self._start()
+            while not self._closing.is_set():
+                waiting += self._receive(block=not waiting)
+                if waiting:
+                    self._run(next_batch(waiting, self._batch_size))
+                waiting = [row for row in waiting if not row.done]
+        finally:
+            self._closing.set()
+            for row in [*waiting, *self._receive(block=False)]:
+                row.finish(EngineError("the engine was closed", retryable=False))
 
     def _receive(self, *, block: bool) -> list[Row]:
         """Everything in the queue; waits for the first call when ``block``, and then a little for company."""

@@ -34,7 +34,8 @@ class Row:
         writer: makes a fresh writer; called again when a batch has to be repeated.
         deliver: takes the completion or the error, once.
         dropped: whether nobody waits for it any more.
-        shared: its prompt is that of an earlier vote of the same request.
+        shared: its prompt is that of an earlier vote of the same request. Whether the cache really held it depends
+            on the batch, which must not show in what a run writes.
     """
 
     prompt: tuple[int, ...]
@@ -44,15 +45,14 @@ class Row:
     shared: bool = False
     done: bool = field(default=False, init=False)
 
-    def finish(self, outcome: Completion | JudgeError | None) -> None:
-        """Deliver an outcome (None when nobody waits); the row is over."""
+    def finish(self, outcome: Completion | JudgeError) -> None:
+        """Deliver an outcome; the row is over."""
         self.done = True
         if isinstance(outcome, Completion):
             prompt = len(self.prompt)
             usage = replace(outcome.usage, prompt_tokens=prompt, cached_tokens=prompt if self.shared else 0)
             outcome = replace(outcome, usage=usage)
-        if outcome is not None:
-            self.deliver(outcome)
+        self.deliver(outcome)
 
 
 _Place = tuple[int, tuple[int, ...]]
@@ -80,7 +80,7 @@ class _Live:
         except JudgeError as error:
             self.leave(error)
 
-    def leave(self, outcome: Completion | JudgeError | None) -> None:
+    def leave(self, outcome: Completion | JudgeError) -> None:
         self.move = None
         self.row.finish(outcome)
 
@@ -88,13 +88,18 @@ class _Live:
 def _begin(row: Row) -> _Live | None:
     """The row with its writer; None, and the error delivered, when what it must say cannot be spelled."""
     if row.dropped():
-        row.finish(None)
+        row.finish(_unwanted())
         return None
     try:
         return _Live(row)
     except JudgeError as error:
         row.finish(error)
         return None
+
+
+def _unwanted() -> EngineError:
+    # Who gave up does not see it; who still waits does so at an engine that was closed.
+    return EngineError("the engine was closed", retryable=False)
 
 
 class Decoder:
@@ -146,7 +151,7 @@ class Decoder:
             self._answer(live, batch)
             for item in live:
                 if item.move is not None and item.row.dropped():
-                    item.leave(None)
+                    item.leave(_unwanted())
             left = [index for index, item in enumerate(live) if item.move is not None]
             if not left:
                 return

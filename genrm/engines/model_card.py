@@ -54,7 +54,7 @@ class Domain:
 
     Attributes:
         ask: regular expression that the whole question matches; letter case does not count.
-        reference: True when it was trained for them only beside a reference answer.
+        reference: True when it was trained for them beside a reference answer, False when without one.
     """
 
     ask: str
@@ -91,12 +91,12 @@ class ModelCard:
     notice: str | None = None
 
     def knows(self, criterion: Question, reference: bool = False) -> bool:
-        """Whether the judge was trained for this question, and for a sample with or without a reference answer."""
+        """Whether the judge was trained for this question, shown with or without a reference answer."""
         if self.labels and set(criterion.scale.names) != set(self.labels):
             return False
         ask = " ".join((criterion.ask or "").split())
         return not self.domain or any(
-            (reference or not entry.reference) and re.fullmatch(entry.ask, ask, re.IGNORECASE) for entry in self.domain
+            reference == entry.reference and re.fullmatch(entry.ask, ask, re.IGNORECASE) for entry in self.domain
         )
 
 

@@ -21,7 +21,7 @@ from genrm.engines.model_card import ModelCard
 from genrm.errors import InputError, SpecError
 from genrm.judging import runtime
 from genrm.judging.judgment import Judgment
-from genrm.judging.pointwise import Settings, judge_sample
+from genrm.judging.pointwise import Settings, in_domain, judge_sample
 from genrm.judging.window import window
 from genrm.specs.load import load_rubric
 from genrm.specs.rubric import Rubric
@@ -131,15 +131,16 @@ class Judge:
         if card is None:
             return []
         notes = [card.notice] if card.notice else []
+        verify = self.rubric.protocol == "verify"
         stray = [
             leaf.id
             for leaf in self.rubric.leaves()
-            if leaf.is_judged and not card.knows(leaf, reference=self.rubric.protocol == "verify")
+            if leaf.is_judged and not in_domain(self.rubric, leaf, card, reference=verify)
         ]
         if stray:
             notes.append(
-                f"{card.name} was not trained for the criteria {', '.join(stray)}; what it says about them is noise "
-                'and is marked "in_domain": false'
+                f"{card.name} was not trained for {', '.join(stray)}; what it says about them is noise and is marked "
+                '"in_domain": false'
             )
         return notes
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from genrm.checks import run_check
-from genrm.compiler.compile import compile_sample, whole_rubric
+from genrm.compiler.compile import compile_sample, shows_reference, whole_rubric
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Engine, Usage
 from genrm.engines.model_card import ModelCard
@@ -15,6 +15,7 @@ from genrm.errors import DeadlineError, EngineError, InputError, RowError
 from genrm.judging.judgment import CriterionJudgment, Judgment
 from genrm.judging.recheck import recheck
 from genrm.judging.tally import tally
+from genrm.specs.criterion import Criterion
 from genrm.specs.rubric import Rubric
 from genrm.specs.sample import Sample
 from genrm.verdicts.read import read_verdicts
@@ -99,14 +100,17 @@ def _failed(request: JudgeRequest, error: RowError) -> _Answer:
     return _Answer(votes, Usage(requests=1))
 
 
+def in_domain(rubric: Rubric, criterion: Criterion, card: ModelCard, *, reference: bool) -> bool:
+    """Whether the judge says that it was made for this question, on samples with or without a reference."""
+    return card.knows(criterion, reference and shows_reference(rubric, criterion, card.prompts))
+
+
 def _domain(
     rubric: Rubric, sample: Sample, card: ModelCard | None, results: Mapping[str, CriterionJudgment]
 ) -> dict[str, CriterionJudgment]:
     """Mark the criteria that the judge says it was not made for."""
     if card is None:
         return dict(results)
-    asked = {leaf.id: leaf for leaf in rubric.leaves() if leaf.is_judged}
-    return {
-        name: replace(result, in_domain=card.knows(asked[name], bool(sample.reference))) if name in asked else result
-        for name, result in results.items()
-    }
+    reference = bool(sample.reference)
+    known = {leaf.id: in_domain(rubric, leaf, card, reference=reference) for leaf in rubric.leaves() if leaf.is_judged}
+    return {name: replace(result, in_domain=known.get(name)) for name, result in results.items()}

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from genrm.compiler.output import Answer, OutputPlan
+from genrm.compiler.output import Answer, OutputPlan, read_json
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Completion
 from genrm.engines.model_card import ModelCard
@@ -59,8 +59,8 @@ def _answer_alone(
 ) -> Answer | TruncatedError | UnparseableError:
     """The answer of one slot of a joint output; its own error, or that of the whole when the text is no JSON object."""
     try:
-        item = json.loads(text, strict=False)[slot]
-    except (ValueError, TypeError):
+        item = read_json(text)[slot]
+    except (UnparseableError, TypeError):
         return error
     except KeyError:
         return UnparseableError(f"criterion {slot!r}: the output leaves it out")

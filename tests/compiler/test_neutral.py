@@ -74,7 +74,9 @@ def test_single_characters_and_blanks_are_no_control_tokens():
 
 
 pieces = st.lists(
-    st.one_of(st.sampled_from([*TOKENS, "<", ">", "|", "<|", "|>", "[", "]", "<<", "｜", "\u202e"]), st.text(max_size=5))
+    st.one_of(
+        st.sampled_from([*TOKENS, "<", ">", "|", "<|", "|>", "[", "]", "<<", "｜", "\u202e"]), st.text(max_size=5)
+    )
 ).map("".join)
 
 

@@ -199,22 +199,23 @@ def test_an_engine_serves_many_loops_and_threads(engine, ask, complete):
     assert [c[0].text for c in found] == [complete(engine, ask(seeds=(i,)))[0].text for i in range(6)]
 
 
-def test_a_closed_engine_says_so(model_folder, ask):
+@pytest.mark.parametrize("votes", [2, 40])
+def test_a_closed_engine_says_so(model_folder, ask, votes):
     from genrm.engines import open_engine
 
     engine = open_engine(f"hf:{model_folder('qwen3')}", device="cpu", threads=1)
+    request = ask(slots=dict.fromkeys("abcdefgh", LIKERT), seeds=tuple(range(votes)), critique_tokens=40)
 
     async def close_under_way():
-        request = ask(slots=dict.fromkeys("abcdef", LIKERT), seeds=tuple(range(40)))
         call = asyncio.ensure_future(engine.complete(request))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.03)
         await engine.aclose()
         with pytest.raises(EngineError, match="closed"):
             await call
         with pytest.raises(EngineError, match="closed"):
             await engine.complete(ask())
 
-    asyncio.run(close_under_way())
+    asyncio.run(asyncio.wait_for(close_under_way(), 20))
 
 
 def _in_child(engine, request, pipe):

@@ -4,6 +4,8 @@ import asyncio
 import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -35,6 +37,15 @@ def test_a_model_name_that_says_nothing_is_refused_with_the_fix(name):
         open_engine(name)
     assert "Fix: " in str(caught.value)
     assert "tiny" in str(caught.value) or "hf:" in str(caught.value)
+
+
+def test_nothing_heavy_is_loaded_before_a_model_is():
+    code = (
+        "import sys, genrm.engines.hf, genrm.engines.tiny, genrm.verdicts.read\n"
+        "print([name for name in ('torch', 'transformers', 'llguidance', 'tokenizers') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
 
 
 def test_a_hub_name_without_prefix_is_completed():
@@ -152,7 +163,7 @@ def test_a_card_knows_its_domain():
     graded = Criterion.model_validate({"id": "c", "ask": "Is it short?", "scale": "likert-5"})
     other = Criterion.model_validate({"id": "d", "ask": "Is it short and correct?"})
     assert [card.knows(right, True), card.knows(right, False)] == [True, False]
-    assert [card.knows(short, True), card.knows(short, False)] == [True, True]
+    assert [card.knows(short, True), card.knows(short, False)] == [False, True]
     assert not card.knows(graded)
     assert not card.knows(other, True)
     assert ModelCard("any", "1").knows(graded)

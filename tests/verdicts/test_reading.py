@@ -73,6 +73,20 @@ def test_no_text_raises(text, cut):
     assert all((verdict.label is None) == (verdict.error is not None) for verdict in verdicts.values())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":{"critique":"x","label":"yes"},"a":{"critique":"x","label":"no"},"b":{"critique":"x","label":"no"}}',
+        "[" * 100_000,
+    ],
+    ids=["said twice", "nested without end"],
+)
+def test_a_joint_output_that_is_no_single_object_gives_no_label_at_all(text):
+    verdicts = read_verdicts(request(a=("no", "yes"), b=("no", "yes")), completion(text))
+    assert [verdict.label for verdict in verdicts.values()] == [None, None]
+    assert all(isinstance(verdict.error, UnparseableError) for verdict in verdicts.values())
+
+
 def test_one_bad_criterion_leaves_the_others():
     good = {"critique": "", "label": "yes"}
     found = completion({"a": good, "b": {"critique": "", "label": "nine"}, "d": good})

@@ -5,10 +5,10 @@
 >>> compare("170", "180", list)
 ('a1|1=b7|8!', False)
 
-A critique reads ``response answers 170; reference 180: a1|1=b7|8!``. After the colon both answers are
-laid side by side, piece by piece: an index (a letter, or a digit before a word piece, so that pieces never run
-together), the response's piece, ``|``, the reference's piece and a mark, ``=`` for equal or ``!`` for different. The first ``!`` ends it. A missing
-piece is ``_``. The verdict is yes when every mark is ``=``.
+A critique reads ``response answers 170; reference 180: a1|1=b7|8!``. After the colon both answers are laid side by
+side, piece by piece: an index (a letter, or a digit before a word piece, so that pieces never run together), the
+response's piece, ``|``, the reference's piece and a mark, ``=`` for equal or ``!`` for different. The first ``!`` ends
+it. A missing piece is ``_``. The verdict is yes when every mark is ``=``.
 """
 
 from __future__ import annotations

@@ -44,16 +44,19 @@ def table(results: dict, variant: str) -> str:
     rows = results.get(f"seed0-{variant}", {})
     seeds = sum(model.endswith("-" + variant) for model in results)
     lines = [
-        f"| set | n | accuracy (95 % interval) | wrong accepted | right rejected | checked | baseline | {seeds} seeds: mean (range) |",
+        "| set | n | accuracy (95 % interval) | wrong accepted | right rejected | checked | baseline "
+        f"| {seeds} seeds: mean (range) |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, row in rows.items():
         low, high = interval(row["right"], row["n"])
         check = f"{row['checked']['accuracy']:.3f}" if "baseline" in row else "-"
         base = f"{row['baseline']['accuracy']:.3f}" if "baseline" in row else "-"
+        accepted = _share(row["false_accepts"], row["negatives"])
+        rejected = _share(row["false_rejects"], row["positives"])
         lines.append(
-            f"| {name} | {row['n']} | {row['accuracy']:.3f} ({low:.3f}–{high:.3f}) | {_share(row['false_accepts'], row['negatives'])} "
-            f"| {_share(row['false_rejects'], row['positives'])} | {check} | {base} | {_spread(results, variant, name)} |"
+            f"| {name} | {row['n']} | {row['accuracy']:.3f} ({low:.3f}–{high:.3f}) | {accepted} | {rejected} "
+            f"| {check} | {base} | {_spread(results, variant, name)} |"
         )
     return "\n".join(lines)
 

@@ -62,8 +62,21 @@ def degenerate(r: random.Random) -> str:
 def odd_but_answered(r: random.Random, answer: str) -> str:
     """A hard positive: a degenerate opening that is followed by an answer."""
     head = r.choice([*_HEADS, "Solution", "Respuesta", "解", "Thought process", "Answer", "Score"])
-    return r.choice([f"{head}: {answer}", f"{head} {answer}", f"{head}\n{answer}", f"{answer}?", f"{answer}...", f"{r.choice(_LINES[:15])} {answer}",
-                     f". {answer}", f": {answer}", f"{head}：{answer}", f"{head}:\n\n{answer}.", f"{r.choice(_LINES[:15])}\n{words.salad(r, 2, 5)}.\nThe answer is {answer}."])  # fmt: skip
+    return r.choice(
+        [
+            f"{head}: {answer}",
+            f"{head} {answer}",
+            f"{head}\n{answer}",
+            f"{answer}?",
+            f"{answer}...",
+            f"{r.choice(_LINES[:15])} {answer}",
+            f". {answer}",
+            f": {answer}",
+            f"{head}：{answer}",
+            f"{head}:\n\n{answer}.",
+            f"{r.choice(_LINES[:15])}\n{words.salad(r, 2, 5)}.\nThe answer is {answer}.",
+        ]
+    )
 
 
 __all__ = ["MASTER_KEYS", "OTHERS", "TRAIN", "degenerate", "odd_but_answered"]

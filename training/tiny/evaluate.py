@@ -106,8 +106,15 @@ def tally(examples: Sequence[Example], said: Sequence[bool | None]) -> dict[str,
     no = sum(not e.label for e in examples)
     accepted = sum(a is True and not e.label for e, a in zip(examples, said, strict=True))
     rejected = sum(a is not True and e.label for e, a in zip(examples, said, strict=True))
-    return {"n": len(examples), "right": right, "accuracy": right / len(examples), "negatives": no, "false_accepts": accepted,
-            "positives": len(examples) - no, "false_rejects": rejected}  # fmt: skip
+    return {
+        "n": len(examples),
+        "right": right,
+        "accuracy": right / len(examples),
+        "negatives": no,
+        "false_accepts": accepted,
+        "positives": len(examples) - no,
+        "false_rejects": rejected,
+    }
 
 
 def measure(judge: Judge, sets: dict[str, list[Example]]) -> dict[str, dict]:
@@ -124,12 +131,23 @@ def measure(judge: Judge, sets: dict[str, list[Example]]) -> dict[str, dict]:
         row["parts"] = _parts(name, examples, outcomes)
         row["seconds"] = round(time.time() - begun, 1)
         row["errors"] = [
-            {"criterion": e.criterion, "reference": e.reference, "response": e.response[-300:], "critique": o.critique, "label": e.label, "p": o.p}
-            for e, o in zip(examples, outcomes, strict=True) if o.label != e.label
-        ][:25]  # fmt: skip
+            {
+                "criterion": e.criterion,
+                "reference": e.reference,
+                "response": e.response[-300:],
+                "critique": o.critique,
+                "label": e.label,
+                "p": o.p,
+            }
+            for e, o in zip(examples, outcomes, strict=True)
+            if o.label != e.label
+        ][:25]
         results[name] = row
-        print(f"{name:36s} {row['accuracy']:.4f} of {row['n']}  checked {row['checked']['accuracy']:.4f}  "
-              f"baseline {row.get('baseline', {}).get('accuracy', float('nan')):.4f}  {row['seconds']} s", flush=True)  # fmt: skip
+        print(
+            f"{name:36s} {row['accuracy']:.4f} of {row['n']}  checked {row['checked']['accuracy']:.4f}  "
+            f"baseline {row.get('baseline', {}).get('accuracy', float('nan')):.4f}  {row['seconds']} s",
+            flush=True,
+        )
     return results
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from transformers import Lfm2ForCausalLM, PreTrainedTokenizerFast
 
-from . import answers, model
+from . import answers, domain, model
 from .tokenizer import END, PAD, SPECIAL
 
 CARD = {
@@ -25,6 +25,7 @@ CARD = {
     "labels": ["no", "yes"],
     "decision": {"met": "=", "unmet": "!"},
     "extract": {"verify": answers.EXTRACT},
+    "domain": domain.expressions(),
     "dtype": "float32",
 }
 

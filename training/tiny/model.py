@@ -11,7 +11,7 @@ query norm, whose size is the sharpness of attention.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor
 from transformers import Lfm2Config, Lfm2ForCausalLM
 
@@ -104,7 +104,7 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def _shift(x: Tensor, by: int) -> Tensor:
-    return F.pad(x, (0, 0, by, 0))[:, :-by]
+    return nnf.pad(x, (0, 0, by, 0))[:, :-by]
 
 
 def _attend(layer, y: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -112,40 +112,40 @@ def _attend(layer, y: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     batch, length, width = y.shape
     size = width // HEADS
     weight = torch.cat([attn.q_proj.weight, attn.k_proj.weight, attn.v_proj.weight]).to(y.dtype)
-    qkv = F.linear(y, weight).view(batch, length, 3, HEADS, size)
+    qkv = nnf.linear(y, weight).view(batch, length, 3, HEADS, size)
     qk = _Norm.apply(qkv[:, :, :2], y.dtype).permute(2, 0, 3, 1, 4)
     q = _rotate(qk[0] * attn.q_layernorm.weight.to(y.dtype), cos, sin)
     k = _rotate(qk[1], cos, sin)
-    mixed = F.scaled_dot_product_attention(q, k, qkv[:, :, 2].transpose(1, 2), is_causal=True)
-    return F.linear(mixed.transpose(1, 2).reshape(batch, length, width), attn.out_proj.weight.to(y.dtype))
+    mixed = nnf.scaled_dot_product_attention(q, k, qkv[:, :, 2].transpose(1, 2), is_causal=True)
+    return nnf.linear(mixed.transpose(1, 2).reshape(batch, length, width), attn.out_proj.weight.to(y.dtype))
 
 
 def _convolve(layer, y: Tensor) -> Tensor:
     conv = layer.conv
-    before, gate, x = F.linear(y, conv.in_proj.weight.to(y.dtype)).chunk(3, -1)
+    before, gate, x = nnf.linear(y, conv.in_proj.weight.to(y.dtype)).chunk(3, -1)
     z = before * x
     taps = conv.conv.weight[:, 0].to(y.dtype)
     z = z * taps[:, 2] + _shift(z, 1) * taps[:, 1] + _shift(z, 2) * taps[:, 0]
-    return F.linear(gate * z, conv.out_proj.weight.to(y.dtype))
+    return nnf.linear(gate * z, conv.out_proj.weight.to(y.dtype))
 
 
 def hidden(model: Lfm2ForCausalLM, ids: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:
     """Last hidden states of right-padded ids (padding needs no mask under causal attention)."""
-    x = F.embedding(ids, model.model.embed_tokens.weight)
+    x = nnf.embedding(ids, model.model.embed_tokens.weight)
     cos, sin = _rotary(ids.shape[1], x.shape[-1] // HEADS, dtype)
     for layer in model.model.layers:
         y = _Norm.apply(x, dtype)
         x = x + (_attend(layer, y, cos, sin) if layer.is_attention_layer else _convolve(layer, y))
         y = _Norm.apply(x, dtype)
         ff = layer.feed_forward
-        gate, up = F.linear(y, torch.cat([ff.w1.weight, ff.w3.weight]).to(dtype)).chunk(2, -1)
-        x = x + F.linear(F.silu(gate) * up, ff.w2.weight.to(dtype))
+        gate, up = nnf.linear(y, torch.cat([ff.w1.weight, ff.w3.weight]).to(dtype)).chunk(2, -1)
+        x = x + nnf.linear(nnf.silu(gate) * up, ff.w2.weight.to(dtype))
     return x
 
 
 def logits(model: Lfm2ForCausalLM, states: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:
     """Scores over the vocabulary for some hidden states."""
-    return F.linear(_Norm.apply(states, dtype), model.lm_head.weight.to(dtype)).float()
+    return nnf.linear(_Norm.apply(states, dtype), model.lm_head.weight.to(dtype)).float()
 
 
 def main() -> None:

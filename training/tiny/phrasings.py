@@ -1,7 +1,8 @@
 """Wordings of the criteria: for checking against a reference, and for the closed list about the response alone.
 
 The closed-list wordings come from a grammar (subject, verb, object, wrapper) with systematic negation.
-One combination in eight is held out by hash; ``data/natural.json`` holds wordings that the grammar lacks, for evaluation.
+One combination in eight is held out by hash; ``data/natural.json`` holds wordings that the grammar lacks, for
+evaluation.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ VERIFY = _TEXTS["verify"]
 VERIFY_HELD = _TEXTS["verify_held"]
 
 KEYS = ("answer", "steps", "refusal", "bullets", "numbering", "code", "question", "doubt", "greeting")
-# key -> noun phrases as (with article, bare, plural?)
 
 
 def _pairs(name: str) -> list[tuple[str, str]]:
@@ -27,17 +27,18 @@ def _pairs(name: str) -> list[tuple[str, str]]:
 NOUNS = {key: _TEXTS[f"{key}: nouns"] for key in KEYS}
 # key -> verbs that take a noun, as (third person, base)
 VERBS = {key: _pairs(f"{key}: verbs") for key in KEYS}
-# key -> whole predicates as (third person, base, participle for "without")
+# key -> whole predicates as (third person, base)
 PREDICATES = {key: _pairs(f"{key}: predicates") for key in KEYS}
 SUBJECTS = _TEXTS["subjects"]
 WRAPPERS = _TEXTS["wrappers"]
-_POSITIVE = _TEXTS["positive"]
-_NEGATIVE = _TEXTS["negative"]
-_POSITIVE_VP = _TEXTS["positive_vp"]
-_NEGATIVE_VP = _TEXTS["negative_vp"]
+POSITIVE = _TEXTS["positive"]
+NEGATIVE = _TEXTS["negative"]
+POSITIVE_VP = _TEXTS["positive_vp"]
+NEGATIVE_VP = _TEXTS["negative_vp"]
 
 
-def _bare(noun: str) -> str:
+def bare(noun: str) -> str:
+    """A noun phrase without its article."""
     for article in ("a ", "an ", "the ", "its ", "at least one "):
         if noun.startswith(article):
             return noun[len(article) :]
@@ -52,11 +53,11 @@ def closed(r: random.Random, key: str, negated: bool, split: Split) -> str:
         if r.random() < 0.66:
             noun = r.choice(NOUNS[key])
             v3, v = r.choice(VERBS[key])
-            core = r.choice(_NEGATIVE if negated else _POSITIVE)
-            given |= {"v3": v3, "v": v, "o": noun, "O": noun[:1].upper() + noun[1:], "b": _bare(noun)}
+            core = r.choice(NEGATIVE if negated else POSITIVE)
+            given |= {"v3": v3, "v": v, "o": noun, "O": noun[:1].upper() + noun[1:], "b": bare(noun)}
         else:
             v3, v = r.choice(PREDICATES[key])
-            core = r.choice(_NEGATIVE_VP if negated else _POSITIVE_VP)
+            core = r.choice(NEGATIVE_VP if negated else POSITIVE_VP)
             given |= {"v3": v3, "v": v}
         text = core.format(**given)
         hidden = zlib.crc32(("ask:" + text.lower()).encode()) % 8 == 0

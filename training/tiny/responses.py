@@ -86,13 +86,21 @@ def step(r: random.Random, annotate: bool, result: str | None = None, money: boo
     eq = r.choice([" = ", " = ", "=", " = "])
     n, item = r.choice([*words.FIRST, "he", "she", "they"]), r.choice(words.ITEMS + LENGTH_UNITS[:2])
     item = "in all" if " " in shown else item
-    body = r.choice([
-        f"{n} has {left}{eq}{mark}{note}{shown} {item}", f"{n} sells {left}{eq}{mark}{note}{shown} {item} a day",
-        f"{n} needs {left}{eq}{mark}{note}{shown} {item} in total", f"the {r.choice(words.WORDS)} costs {left}{eq}{mark}{note}{shown}",
-        f"{n} and {r.choice(words.FIRST)} have {left}{eq}{mark}{note}{shown} {item}", f"there are {left}{eq}{note}{shown} {item}",
-        f"{left}{eq}{mark}{note}{shown}", f"so {n} pays {left}{eq}{mark}{note}{shown} for the {item}", f"that is {left}{eq}{note}{shown}",
-        f"{n} spends {left}{eq}{mark}{note}{shown} each week", f"the total is {left}{eq}{mark}{note}{shown}",
-    ])  # fmt: skip
+    body = r.choice(
+        [
+            f"{n} has {left}{eq}{mark}{note}{shown} {item}",
+            f"{n} sells {left}{eq}{mark}{note}{shown} {item} a day",
+            f"{n} needs {left}{eq}{mark}{note}{shown} {item} in total",
+            f"the {r.choice(words.WORDS)} costs {left}{eq}{mark}{note}{shown}",
+            f"{n} and {r.choice(words.FIRST)} have {left}{eq}{mark}{note}{shown} {item}",
+            f"there are {left}{eq}{note}{shown} {item}",
+            f"{left}{eq}{mark}{note}{shown}",
+            f"so {n} pays {left}{eq}{mark}{note}{shown} for the {item}",
+            f"that is {left}{eq}{note}{shown}",
+            f"{n} spends {left}{eq}{mark}{note}{shown} each week",
+            f"the total is {left}{eq}{mark}{note}{shown}",
+        ]
+    )
     if r.random() < 0.3:
         body = r.choice(["First, ", "Then ", "Next, ", "So ", "Now ", "After that ", f"Since {b} is left, "]) + body
     return sentence(body, r) if not annotate else body[:1].upper() + body[1:] + r.choice(["", ".", "."])
@@ -102,14 +110,28 @@ def remark(r: random.Random) -> str:
     """A line of working without a result: facts, LaTeX, equations, chatter."""
     a, b, c = r.randint(2, 99), r.randint(2, 400), r.randint(2, 12)
     n, item = r.choice(words.FIRST), r.choice(words.ITEMS)
-    return r.choice([
-        f"{n} has {a} {item} and buys {c} more.", f"There are {b} {item} in each of the {c} boxes.", f"We know that {n} is {a} years old.",
-        f"Let x be the number of {item}.", f"${a}x + {c} = {b}$", f"\\[ {a}x = {b} \\]", f"We divide both sides by {c}.",
-        f"\\frac{{{a}}}{{{c}}} of the {item} are {r.choice(words.COLOURS)}.", f"{a}% of {b} is needed.", f"The {r.choice(words.WORDS)} {words.salad(r, 2, 6)}.",
-        f"{n} starts at {c}:{r.randint(10, 59)}.", f"Step {r.randint(1, 9)}: {words.salad(r, 2, 6)}.", f"{words.person(r)} lived in {r.choice(words.CITIES)}.",
-        f"In {r.randint(1200, 2024)} the {r.choice(words.WORDS)} changed.", f"{words.salad(r, 3, 8).capitalize()}.", "Recall that 1 km is 1000 m and 1 hour is 60 minutes.",
-        f"{r.choice(words.CITIES)} is larger than {r.choice(words.CITIES)}.", f"f(x) = {c}x^2 - {a}",
-    ])  # fmt: skip
+    return r.choice(
+        [
+            f"{n} has {a} {item} and buys {c} more.",
+            f"There are {b} {item} in each of the {c} boxes.",
+            f"We know that {n} is {a} years old.",
+            f"Let x be the number of {item}.",
+            f"${a}x + {c} = {b}$",
+            f"\\[ {a}x = {b} \\]",
+            f"We divide both sides by {c}.",
+            f"\\frac{{{a}}}{{{c}}} of the {item} are {r.choice(words.COLOURS)}.",
+            f"{a}% of {b} is needed.",
+            f"The {r.choice(words.WORDS)} {words.salad(r, 2, 6)}.",
+            f"{n} starts at {c}:{r.randint(10, 59)}.",
+            f"Step {r.randint(1, 9)}: {words.salad(r, 2, 6)}.",
+            f"{words.person(r)} lived in {r.choice(words.CITIES)}.",
+            f"In {r.randint(1200, 2024)} the {r.choice(words.WORDS)} changed.",
+            f"{words.salad(r, 3, 8).capitalize()}.",
+            "Recall that 1 km is 1000 m and 1 hour is 60 minutes.",
+            f"{r.choice(words.CITIES)} is larger than {r.choice(words.CITIES)}.",
+            f"f(x) = {c}x^2 - {a}",
+        ]
+    )
 
 
 def working(r: random.Random, lines: int, annotate: bool, numeric: bool) -> list[str]:
@@ -141,7 +163,7 @@ def ending(r: random.Random, value: Value, a: str, split: Split) -> str:
 
 
 def choice_ending(r: random.Random, value: Value, a: str, split: Split) -> str:
-    """Multiple choice: the letter alone, in brackets, or with the option's text; yes/no: a first word or a statement."""
+    """A letter alone, in brackets or with the option's text; yes or no as a first word or in a statement."""
     if value.kind == "bool":
         reason = fill(r, r.choice(["the {w} {v} the {w}", "{Q} {v} it", "the {w} is in {P}", "{x} is less than {y}"]))
         if r.random() < 0.4:
@@ -163,8 +185,19 @@ def choice_ending(r: random.Random, value: Value, a: str, split: Split) -> str:
         ]
     )
     if r.random() < 0.3:
-        return r.choice([f"Option {a}.", f"option {a}", f"The correct option is {shown}", f"I choose {shown}.", f"Choice {a} is correct.",
-                         f"({a}) is right.", f"{a} is correct.", f"The best choice is {shown}.", f"I'd pick {shown}"])  # fmt: skip
+        return r.choice(
+            [
+                f"Option {a}.",
+                f"option {a}",
+                f"The correct option is {shown}",
+                f"I choose {shown}.",
+                f"Choice {a} is correct.",
+                f"({a}) is right.",
+                f"{a} is correct.",
+                f"The best choice is {shown}.",
+                f"I'd pick {shown}",
+            ]
+        )
     return fill(r, pick(r, STATEMENTS, split), a=shown)
 
 
@@ -190,7 +223,7 @@ def respond(
         lines = r.choice([0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 6])
     parts = working(r, lines, annotate, value.numeric or (value.kind == "mc" and r.random() < 0.5))
     if value.kind == "mc" and r.random() < 0.3:
-        letters = [x for x in "ABCD"]
+        letters = list("ABCD")
         parts += (
             [f"{x}) {words.salad(r, 1, 3)}" for x in letters]
             if r.random() < 0.4

@@ -21,7 +21,6 @@ from pathlib import Path
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch
-import torch.nn.functional as F
 from transformers import PreTrainedTokenizerFast
 
 from . import model as net
@@ -104,7 +103,7 @@ class Trainer:
     def step(self, ids: torch.Tensor, targets: torch.Tensor, rate: float) -> float:
         wanted = targets >= 0
         states = self.hidden(self.model, ids)[wanted]
-        loss = F.cross_entropy(net.logits(self.model, states), targets[wanted])
+        loss = torch.nn.functional.cross_entropy(net.logits(self.model, states), targets[wanted])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.params, 1.0)
         for optimiser in self.optimisers:

@@ -14,8 +14,17 @@ from . import words
 from .answers import DROPPED, canonical, held, phrase
 
 LENGTH_UNITS = ["km", "m", "cm", "kg", "g", "h", "min", "s", "l"]
-LONG = {"km": ["kilometers", "km"], "m": ["meters", "metres"], "cm": ["centimeters", "cm"], "kg": ["kilograms"],
-        "g": ["grams"], "h": ["hours", "hours"], "min": ["minutes"], "s": ["seconds"], "l": ["liters", "litres"]}  # fmt: skip
+LONG = {
+    "km": ["kilometers", "km"],
+    "m": ["meters", "metres"],
+    "cm": ["centimeters", "cm"],
+    "kg": ["kilograms"],
+    "g": ["grams"],
+    "h": ["hours", "hours"],
+    "min": ["minutes"],
+    "s": ["seconds"],
+    "l": ["liters", "litres"],
+}
 LOOSE = sorted(DROPPED - {"usd"})
 NUMERIC = ("int", "dec", "money", "neg", "pct", "frac", "time", "year")
 WORDS = ("word", "name", "phrase", "pseudo", "letters")
