@@ -11,8 +11,6 @@ A second run of the same options goes on where the first one stopped, whatever s
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -24,6 +22,7 @@ from typing import Any, Literal, Protocol
 
 from genrm.batch.fields import FieldMap
 from genrm.batch.intake import Item, intake
+from genrm.batch.interrupt import until_signal
 from genrm.batch.journal import Journal
 from genrm.batch.output import Sink, StreamSink, check_output
 from genrm.batch.progress import Reporter
@@ -120,37 +119,11 @@ def run_batch(
         run.open(path, stack)
         report.start(run.total(), summary.rows)
         stack.callback(report.stop)
-        summary.interrupted = asyncio.run(_until_signal(run.work()))
+        summary.interrupted = asyncio.run(until_signal(run.work()))
         if not summary.interrupted:
             run.finish()
     summary.wall_s = time.monotonic() - began
     return summary
-
-
-async def _until_signal(work: Any) -> bool:
-    """Run a coroutine; True when SIGINT or SIGTERM cut it short."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    stopped = False
-
-    def stop() -> None:
-        nonlocal stopped
-        stopped = True
-        task.cancel()
-
-    for number in signals:
-        loop.add_signal_handler(number, stop)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not stopped:
-            raise
-        return True
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
-    return False
 
 
 class _Run:

@@ -102,6 +102,10 @@ def judge(
         except BrokenPipeError:
             # Whoever read the rows has enough; 1 would mean that every row had been judged.
             raise typer.Exit(141) from None
+        except KeyboardInterrupt:
+            # While the model loads, or a second one: the first one in a run comes back with a summary.
+            report.note("interrupted; run the same command again to go on")
+            raise typer.Exit(130) from None
     _tell(summary, shown, None if output == "-" else Path(output), json_)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)
