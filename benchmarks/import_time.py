@@ -1,6 +1,6 @@
 """CPU time of `import genrm` and `genrm --help`, beside an empty interpreter.
 
-    python benchmarks/import_time.py
+python benchmarks/import_time.py
 """
 
 from __future__ import annotations

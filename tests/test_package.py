@@ -20,7 +20,8 @@ def modules_after(statement: str) -> set[str]:
     "statement",
     [
         "import genrm",
-        "import sys; sys.argv = ['genrm', '--help']\ntry:\n    import genrm.cli; genrm.cli.main()\nexcept SystemExit: pass",
+        "import sys; sys.argv = ['genrm', '--help']\n"
+        "try:\n import genrm.cli; genrm.cli.main()\nexcept SystemExit: pass",
     ],
     ids=["import", "help"],
 )

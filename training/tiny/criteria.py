@@ -41,8 +41,8 @@ def _list(r: random.Random, key: str, items: list[str]) -> str:
     return "\n".join(form.format(i) + x for i, x in enumerate(items, 1))
 
 
-def compose(r: random.Random, key: str, present: bool, split: Split) -> str:
-    """A response that has (or lacks) the feature ``key``; its other features are drawn freely."""
+def compose(r: random.Random, key: str, present: bool, split: Split, simple: bool = False) -> str:
+    """A response that has (or lacks) the feature ``key``; its other features are drawn freely, or seldom if simple."""
     rates = {
         "answer": 0.4,
         "steps": 0.3,
@@ -54,6 +54,8 @@ def compose(r: random.Random, key: str, present: bool, split: Split) -> str:
         "doubt": 0.2,
         "greeting": 0.25,
     }
+    if simple:
+        rates = {k: p / 4 for k, p in rates.items()}
     has = {k: r.random() < p for k, p in rates.items()} | {key: present}
     if key != "refusal" and has["refusal"] and key not in ("greeting", "question", "code"):
         has["refusal"] = key not in ("answer", "steps", "doubt") or not present

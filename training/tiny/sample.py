@@ -135,13 +135,18 @@ def drill(r: random.Random, spell: Speller = chunks) -> Example:
 
 
 def closed_example(
-    r: random.Random, split: Split = TRAIN, key: str | None = None, negated: bool | None = None, ask: str | None = None
+    r: random.Random,
+    split: Split = TRAIN,
+    key: str | None = None,
+    negated: bool | None = None,
+    ask: str | None = None,
+    simple: bool = False,
 ) -> Example:
     """A closed-list criterion about the response alone."""
     key = key or r.choice(phrasings.KEYS)
     negated = r.random() < 0.5 if negated is None else negated
     present = r.random() < 0.5
-    response = criteria.compose(r, key, present, split)
+    response = criteria.compose(r, key, present, split, simple)
     text, met = criteria.judge(key, negated, present)
     return Example(
         ask or phrasings.closed(r, key, negated, split), None, response, text, met, key, "no" if negated else "yes"
@@ -174,10 +179,23 @@ def odd_example(r: random.Random, spell: Speller = chunks, split: Split = TRAIN)
     )
 
 
+@dataclass(frozen=True)
+class Mix:
+    """Shares of the training mix: closed-list criteria, of them simple ones, and long solutions."""
+
+    closed: float = 0.288
+    simple: float = 0.0
+    long: float = 0.07
+
+
+EARLY = Mix()
+LATE = Mix(closed=0.40, simple=0.5, long=0.05)
+
+
 def draw_example(
-    r: random.Random, spell: Speller = chunks, easy: float = 0.0, hardened: bool = False, long: float = 0.07
+    r: random.Random, spell: Speller = chunks, easy: float = 0.0, hardened: bool = False, mix: Mix = EARLY
 ) -> Example:
-    """One training example of the mix."""
+    """One training example; ``easy`` is the share of drills."""
     t = r.random()
     if t < easy:
         return drill(r, spell)
@@ -186,9 +204,9 @@ def draw_example(
     t = r.random()
     if t < 0.012:
         return odd_example(r, spell)
-    if t < 0.30:
-        return closed_example(r)
-    if t < 0.30 + long:
+    if t < 0.012 + mix.closed:
+        return closed_example(r, simple=mix.simple > 0 and r.random() < mix.simple)
+    if t < 0.012 + mix.closed + mix.long:
         return verify_example(r, TRAIN, spell, r.choice(["number", "number", "number", None]), 0.5, "long")
     return verify_example(r, TRAIN, spell)
 

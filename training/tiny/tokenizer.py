@@ -15,7 +15,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from .sample import Example, chunks, draw_example, prompt
+from .sample import Example, Mix, chunks, draw_example, prompt
 
 SPECIAL = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>", "<|criterion|>", "<|reference|>", "<|response|>"]
 PAD, END = 0, 3
@@ -36,7 +36,7 @@ def train(size: int = SIZE, examples: int = 9000) -> PreTrainedTokenizerFast:
 
     def texts():
         for _ in range(examples):
-            example = draw_example(r, chunks, easy=0.1, hardened=True, long=0.03)
+            example = draw_example(r, chunks, easy=0.1, hardened=True, mix=Mix(long=0.03))
             yield from (example.criterion, example.reference or "", example.response)
             yield (
                 OPEN + example.critique.rsplit(": ", 1)[0] + ": " + MIDDLE + ("yes" if example.label else "no") + CLOSE

@@ -25,7 +25,7 @@ from transformers import PreTrainedTokenizerFast
 
 from . import model as net
 from .export import export
-from .sample import closed_example, degenerate_example, draw_example, verify_example
+from .sample import EARLY, LATE, closed_example, degenerate_example, draw_example, verify_example
 from .tokenizer import END, PAD, Codec
 from .tokenizer import train as train_tokenizer
 from .worlds import ALL_HELD, Split
@@ -36,10 +36,13 @@ TOKENS = 4096  # per step, padding included
 LENGTHS = (64, 96, 128, 176, 256, 384, 640)
 CHUNK = 640  # examples drawn at a time
 EASY_UNTIL, EASY_GONE, EASY_FIRST, EASY_LAST = 600, 2000, 0.85, 0.08
+LATE_FROM, LATE_EASY = 3500, 0.15  # from here on the late mix, with more drills
 
 
 def easy_share(step: int) -> float:
     """The share of copy-and-compare drills: most at first, some for ever."""
+    if step >= LATE_FROM:
+        return LATE_EASY
     fall = min(1.0, max(0.0, (step - EASY_UNTIL) / (EASY_GONE - EASY_UNTIL)))
     return EASY_FIRST + (EASY_LAST - EASY_FIRST) * fall
 
@@ -56,9 +59,10 @@ class Stream:
         while True:
             r = random.Random(f"{self.name}:{self.chunk}")
             self.chunk += 1
-            share = easy_share(self.step) if self.phase == "trunk" else EASY_LAST
+            step = self.step if self.phase == "trunk" else LATE_FROM
+            share, mix = easy_share(step), LATE if step >= LATE_FROM else EARLY
             for _ in range(CHUNK):
-                example = draw_example(r, self.codec.spell, share, hardened=self.phase == "default")
+                example = draw_example(r, self.codec.spell, share, self.phase == "default", mix)
                 head = self.codec.prompt(example)
                 ids = head + self.codec.output(example)
                 if len(ids) <= LENGTHS[-1]:
