@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from genrm.judging.judge import Judge as Judge
     from genrm.judging.judgment import CriterionJudgment as CriterionJudgment
     from genrm.judging.judgment import Judgment as Judgment
+    from genrm.judging.panel import Panel as Panel
+    from genrm.judging.panel_tally import PanelJudgment as PanelJudgment
+    from genrm.judging.rescore import rescore as rescore
     from genrm.judging.reward_function import RewardFunction as RewardFunction
     from genrm.specs.criterion import Criterion as Criterion
     from genrm.specs.load import load_rubric as load_rubric
@@ -39,6 +42,8 @@ _HOMES = {
     "Judge": "genrm.judging.judge",
     "JudgeError": "genrm.errors",
     "Judgment": "genrm.judging.judgment",
+    "Panel": "genrm.judging.panel",
+    "PanelJudgment": "genrm.judging.panel_tally",
     "Principle": "genrm.specs.rubric",
     "RewardFunction": "genrm.judging.reward_function",
     "Rubric": "genrm.specs.rubric",
@@ -46,6 +51,7 @@ _HOMES = {
     "Scale": "genrm.specs.scale",
     "SpecError": "genrm.errors",
     "load_rubric": "genrm.specs.load",
+    "rescore": "genrm.judging.rescore",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]

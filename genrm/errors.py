@@ -21,7 +21,7 @@ A failure is never turned into a number: it travels as one of these, and lands i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypedDict
 
@@ -120,6 +120,16 @@ class RowError(GenrmError):
 
 def _rebuild(cls: type[RowError], message: str, retryable: bool) -> RowError:
     return cls(message, retryable=retryable)
+
+
+def row_error(stored: object) -> RowError | None:
+    """The error behind the ``error`` field of an output row; None where there is none."""
+    if not isinstance(stored, Mapping):
+        return None
+    known: list[type[RowError]] = [InputError, *JudgeError.__subclasses__()]
+    kinds = {str(kind.category): kind for kind in known}
+    kind = kinds.get(stored.get("category", ""), EngineError)
+    return kind(str(stored.get("message", "")), retryable=bool(stored.get("retryable")))
 
 
 class InputError(RowError):

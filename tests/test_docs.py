@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from genrm.cli import app
 from genrm.errors import GenrmError
+from genrm.rewards import shaping
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -63,6 +64,8 @@ def workplace(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     shutil.copytree(ROOT / "rubrics", tmp_path / "rubrics")
     monkeypatch.chdir(tmp_path)
+    # A page may register shapes; they are gone after it.
+    monkeypatch.setattr(shaping, "_SHAPES", dict(shaping.shapes()))
     return tmp_path
 
 

@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from genrm.cli import compile as compile_verb
+from genrm.cli import export as export_verbs
 from genrm.cli import judge as judge_verb
+from genrm.cli import rewards as rewards_verbs
 from genrm.cli import rubric as rubric_verbs
 
 app = typer.Typer(
@@ -24,6 +26,8 @@ app = typer.Typer(
 app.command("judge")(judge_verb.judge)
 app.command("compile")(compile_verb.compile_)
 app.add_typer(rubric_verbs.app, name="rubric")
+app.add_typer(rewards_verbs.app, name="rewards")
+app.add_typer(export_verbs.app, name="export")
 
 
 def _print_version(value: bool) -> None:

@@ -64,7 +64,7 @@ def compile_(
         spec,
         sample,
         capabilities=reader.capabilities,
-        temperature=spec.vote.sampling_temperature(spec.vote.n),
+        temperature=spec.vote.sampling_temperature(spec.vote.asked),
     )
     report = _report(whole, sample, requests, reader)
     if json_:

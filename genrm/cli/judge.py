@@ -18,11 +18,43 @@ def judge(
         str, typer.Argument(metavar="IN", help="Rows as .jsonl, .json, .csv, .tsv or .parquet; - reads JSON lines.")
     ],
     rubric: Annotated[str, typer.Option("--rubric", "-r", help="Name in the library, or a rubric file.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="The judge: tiny (embedded) or hf:PATH_OR_ID.")] = "tiny",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", "-m", help="The judge: tiny (embedded, the default) or hf:PATH_OR_ID. Repeat: a panel."
+        ),
+    ] = None,
+    panel: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="How several -m become one: majority (the default), mean, weighted; dawid_skene with --rescore.",
+        ),
+    ] = None,
+    panel_weights: Annotated[
+        str | None, typer.Option(metavar="W,W,…", help="A weight for each -m; for --panel weighted and mean.")
+    ] = None,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="OUT", help="JSON lines, one for each row; - is standard output.")
     ] = "-",
     votes: Annotated[int | None, typer.Option(min=1, help="Verdicts for each row; the rubric's by default.")] = None,
+    vote_rule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE", help="How they become one: majority, median, quantile:0.25; the rubric's by default."
+        ),
+    ] = None,
+    reward: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REWARD",
+            help="An aggregate (min) or a mapping ('{aggregate: {soft_min: {temperature: 0.2}}}'); the rubric's by "
+            "default.",
+        ),
+    ] = None,
+    rescore: Annotated[
+        bool, typer.Option("--rescore", help="IN is an output file: compute its rewards again; no model is asked.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Votes derive their seeds from it; the same seed gives the same rows.")] = 0,
     field: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PATH", help="Where a field is: response=answer.text. Repeatable.")
@@ -55,6 +87,10 @@ def judge(
 
     Example: genrm judge answers.jsonl -r math-verify --field reference=gold -o out.jsonl
 
+    A panel: genrm judge answers.jsonl -r math-verify -m tiny -m tiny:unhardened --panel mean
+
+    Other rewards from the same verdicts: genrm judge --rescore out.jsonl -r stricter.yaml -o new.jsonl
+
     The same command again goes on where a stopped one ended.
 
     Exit codes: 0 every row has a reward; 1 some have none; 2 bad input; 130 stopped.
@@ -69,6 +105,23 @@ def judge(
         raise SpecError("--json writes the summary to standard output, where the rows go; add -o OUT")
     if restart and (retry_failed or retry_all_failed):
         raise SpecError("--restart judges every row anew and --retry-failed keeps the finished ones; choose one")
+    wanted = (5 if sys.stderr.isatty() else 0) if show is None else show
+    shown: list[Mapping[str, Any]] = []
+
+    def keep(row: Mapping[str, Any]) -> None:
+        if len(shown) < wanted:
+            shown.append(row)
+
+    if rescore:
+        given = {"-m": model, "--votes": votes, "--field": field, "--format": format, "--timeout": timeout}
+        given |= {"--batch-size": batch_size}
+        given |= {"--retry-failed": retry_failed or retry_all_failed}
+        if asked := [name for name, value in given.items() if value]:
+            raise SpecError(f"--rescore asks no model and reads an output file, so {', '.join(asked)} has no meaning")
+        chosen = {"panel": panel, "weights": _shares(panel_weights), "restart": restart, "limit": limit}
+        summary = _rescore(input, output, rubric, vote_rule, reward, on_row=keep, **chosen)
+        _tell(summary, shown, None if output == "-" else Path(output), json_)
+        raise typer.Exit(summary.exit_code)
     if retry_all_failed or retry_failed:
         _needs_file(output, "--retry-failed")
     options = BatchOptions(
@@ -88,14 +141,14 @@ def judge(
         settings["max_in_flight"] = max_in_flight
     if batch_size is not None:
         settings["engine_options"] = {"batch_size": batch_size}
-    bound = Judge(rubric, model, votes=votes, seed=seed, **settings)
-    wanted = (5 if sys.stderr.isatty() else 0) if show is None else show
-    shown: list[Mapping[str, Any]] = []
+    if vote_rule is not None:
+        settings["vote_rule"] = _rule(vote_rule)
+    if reward is not None:
+        from genrm.specs.override import reward_of_text
 
-    def keep(row: Mapping[str, Any]) -> None:
-        if len(shown) < wanted:
-            shown.append(row)
-
+        settings["reward"] = reward_of_text(reward)
+    judges = [Judge(rubric, name, votes=votes, seed=seed, **settings) for name in model or ["tiny"]]
+    bound = _panel(judges, panel, panel_weights) if len(judges) > 1 or panel or panel_weights else judges[0]
     with reporter(False if no_progress else None) as report:
         try:
             summary = run_batch(bound, options, report, on_row=keep)
@@ -109,6 +162,54 @@ def judge(
     _tell(summary, shown, None if output == "-" else Path(output), json_)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)
+
+
+def _rescore(input: str, output: str, rubric: str, vote_rule: str | None, reward: str | None, **options: Any) -> Any:
+    """The rewards of an output file under another rubric."""
+    from genrm.batch.rescore import rescore_file
+    from genrm.judging.judge import with_votes
+    from genrm.specs.load import load_rubric
+    from genrm.specs.override import reward_of_text, reward_replaced
+
+    bound = load_rubric(rubric)
+    if vote_rule is not None:
+        bound = with_votes(bound, None, _rule(vote_rule))
+    if reward is not None:
+        bound = reward_replaced(bound, reward_of_text(reward))
+    return rescore_file(input, output, bound, **options)
+
+
+def _rule(text: str) -> Any:
+    from genrm.errors import SpecError
+    from genrm.specs.vote import rule_of_text
+
+    try:
+        return rule_of_text(text)
+    except ValueError as error:
+        raise SpecError(f"--vote-rule {text}: {error}") from None
+
+
+def _panel(judges: list[Any], rule: str | None, weights: str | None) -> Any:
+    """The panel of several judges."""
+    from genrm.errors import Fault, SpecError
+    from genrm.judging.panel import Panel
+
+    if len(judges) == 1:
+        raise SpecError("--panel and --panel-weights are for several judges; repeat -m")
+    if rule == "dawid_skene":
+        fix = "judge by --panel majority, then: genrm judge --rescore OUT --panel dawid_skene -r RUBRIC -o NEW"
+        raise SpecError(Fault("it weighs members by all rows, which a run has not yet", field="--panel", fix=fix))
+    shares = _shares(weights)
+    return Panel(judges, rule or ("majority" if shares is None else "weighted"), weights=shares)  # type: ignore[arg-type]
+
+
+def _shares(weights: str | None) -> list[float] | None:
+    from genrm.errors import Fault, SpecError
+
+    try:
+        return None if weights is None else [float(part) for part in weights.split(",")]
+    except ValueError:
+        raise SpecError(Fault("no numbers", field="--panel-weights", value=weights, fix="write 2,1,1")) from None
 
 
 def _needs_file(output: str, flag: str) -> None:

@@ -12,15 +12,17 @@ gives the same bytes; seeds, votes, weights and rewards change nothing in what a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from genrm.compiler.output import Thinking, plan_output
 from genrm.compiler.render import Material, Question, render
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Capabilities, PromptStyle
-from genrm.errors import InputError
+from genrm.errors import InputError, SpecError
 from genrm.specs.criterion import Criterion
+from genrm.specs.holistic import parts
+from genrm.specs.reward import OVERALL
 from genrm.specs.rubric import Rubric
 from genrm.specs.sample import Sample
 
@@ -47,6 +49,7 @@ def compile_sample(
     capabilities: Capabilities = Capabilities(),  # noqa: B008 (frozen, so one instance serves every call)
     seeds: Sequence[int] = (0,),
     temperature: float = 0.0,
+    skip: Container[str] = (),
 ) -> list[JudgeRequest]:
     """The requests for one sample, in rubric order; none when no criterion is judged by a model.
 
@@ -56,28 +59,40 @@ def compile_sample(
             tokenizer's control tokens.
         seeds: one per vote.
         temperature: of every vote, at least 0.
+        skip: ids of criteria that have their answer already.
 
     Criteria share a request when the rubric says ``ask: joint`` and the engine can; those that must not see the
     reference (:func:`shows_reference`) never share one with those that do. The compact style asks one criterion at a
-    time and has no thinking part.
+    time and has no thinking part. Under ``aggregate: holistic`` the overall question has a request of its own, which
+    lists the criteria that it stands for.
 
     Raises:
         InputError: the sample's criteria clash with the rubric's, or a reference is needed and missing.
+        SpecError: the rubric is holistic, and the engine's judge reads one criterion at a time.
     """
     if rubric.protocol == "verify" and not sample.reference:
         raise InputError(
             f"field 'reference' is missing: the rubric {rubric.name!r} compares answers with it (protocol: verify); "
             "add it to the row, map another name with --field reference=NAME, or use a pointwise rubric"
         )
-    judged = [leaf for leaf in whole_rubric(rubric, sample).leaves() if leaf.is_judged]
+    whole = whole_rubric(rubric, sample)
+    judged = [leaf for leaf in whole.leaves() if leaf.is_judged and leaf.id not in skip]
     if not judged:
         return []
     compact = capabilities.prompts == "compact"
+    listed = parts(whole.criteria) if whole.is_holistic else ()
+    if listed and compact:
+        raise SpecError(
+            "reward.aggregate: holistic shows all criteria at once, and this judge was trained to read one at a time; "
+            "use another judge (-m), or another aggregate"
+        )
     together = rubric.ask == "joint" and capabilities.joint and not compact
     material = Material.of(sample, capabilities.control_tokens)
     blind = replace(material, references=())
     requests = []
-    for criteria in _groups(judged, together=together, references=bool(sample.reference)):
+    for criteria in _groups(
+        judged, together=together, references=bool(sample.reference), alone=OVERALL if listed else None
+    ):
         plan = plan_output(
             {criterion.id: criterion.scale.names for criterion in criteria},
             critique_tokens=rubric.critique_tokens,
@@ -86,7 +101,12 @@ def compile_sample(
         )
         sees = shows_reference(rubric, criteria[0], capabilities.prompts)
         question = Question(
-            criteria, rubric.principles, rubric.protocol == "verify" and sees, plan, capabilities.control_tokens
+            criteria,
+            rubric.principles,
+            rubric.protocol == "verify" and sees,
+            plan,
+            capabilities.control_tokens,
+            listed if criteria[0].id == OVERALL else (),
         )
         messages = render(capabilities.prompts, question, material if sees else blind)
         requests.append(JudgeRequest(messages, plan, tuple(seeds), temperature, sample.id))
@@ -102,11 +122,14 @@ def shows_reference(rubric: Rubric, criterion: Criterion, style: PromptStyle) ->
     return criterion.sees_reference and (style == "full" or rubric.protocol == "verify")
 
 
-def _groups(judged: Sequence[Criterion], *, together: bool, references: bool) -> list[tuple[Criterion, ...]]:
-    """The criteria of each request, in the order of its first criterion."""
+def _groups(
+    judged: Sequence[Criterion], *, together: bool, references: bool, alone: str | None
+) -> list[tuple[Criterion, ...]]:
+    """The criteria of each request, in the order of its first criterion; ``alone`` shares one with no other."""
     if not together:
         return [(criterion,) for criterion in judged]
-    groups: dict[bool, list[Criterion]] = {}
+    groups: dict[tuple[bool, bool], list[Criterion]] = {}
     for criterion in judged:
-        groups.setdefault(criterion.sees_reference or not references, []).append(criterion)
+        key = (criterion.id == alone, criterion.sees_reference or not references)
+        groups.setdefault(key, []).append(criterion)
     return [tuple(group) for group in groups.values()]

@@ -25,6 +25,7 @@ from genrm.compiler.request import Message
 from genrm.engines.base import PromptStyle
 from genrm.resources import prompts_dir
 from genrm.specs.criterion import Criterion
+from genrm.specs.holistic import Part
 from genrm.specs.rubric import Principle
 from genrm.specs.sample import Sample, Turn
 
@@ -79,13 +80,14 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What one request asks: its criteria, and how they are to be answered."""
+    """What one request asks: its criteria (``parts`` are those that an overall question is about), and how."""
 
     criteria: tuple[Criterion, ...]
     principles: tuple[Principle, ...]
     verify: bool
     output: OutputPlan
     control_tokens: frozenset[str] = frozenset()
+    parts: tuple[Part, ...] = ()
 
 
 def render_full(question: Question, material: Material) -> tuple[Message, ...]:
@@ -99,6 +101,7 @@ def render_full(question: Question, material: Material) -> tuple[Message, ...]:
             **shape,
             role="verify" if question.verify else "pointwise",
             criteria=[_criterion(criterion, safe) for criterion in question.criteria],
+            parts=[{"ask": safe(part.ask), "importance": part.importance} for part in question.parts],
             principles=[{"text": safe(p.text), "negative": p.kind == "negative"} for p in question.principles],
         )
     )

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from genrm.compiler.render import prompt_digest
 from genrm.engines.base import Engine
 from genrm.engines.model_card import ModelCard
@@ -24,8 +26,11 @@ from genrm.judging.judgment import Judgment
 from genrm.judging.pointwise import Settings, in_domain, judge_sample
 from genrm.judging.window import window
 from genrm.specs.load import load_rubric
+from genrm.specs.override import reward_replaced
 from genrm.specs.rubric import Rubric
 from genrm.specs.sample import Sample
+from genrm.specs.vote import Vote
+from genrm.voting.rule import NEEDS_P
 
 Row = Mapping[str, Any] | Sample
 
@@ -36,7 +41,9 @@ class Judge:
     Args:
         rubric: a name from the library, a path, a dict or a :class:`Rubric`.
         model: ``tiny`` or ``hf:PATH_OR_ID``; see ``docs/engines.md``.
-        votes: verdicts per sample; the rubric's ``vote.n`` when left out.
+        votes: verdicts per sample, also where the rubric's vote is adaptive; the rubric's when left out.
+        vote_rule: how they become one, in place of the rubric's: ``majority``, ``{"quantile": 0.25}``.
+        reward: an aggregate (``"min"``), or a mapping as under ``reward:``, in place of the rubric's.
         seed: votes derive their seeds from this, the sample's id and the vote's index.
         timeout_s: deadline of one judge call in seconds; None waits for ever.
         max_in_flight: samples that are judged at the same time.
@@ -52,14 +59,18 @@ class Judge:
         model: str = "tiny",
         *,
         votes: int | None = None,
+        vote_rule: str | Mapping[str, Any] | None = None,
+        reward: str | Mapping[str, Any] | None = None,
         seed: int = 0,
         timeout_s: float | None = 600.0,
         max_in_flight: int = 64,
         engine_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.rubric = load_rubric(rubric)
+        self.rubric = with_votes(load_rubric(rubric), votes, vote_rule)
+        if reward is not None:
+            self.rubric = reward_replaced(self.rubric, reward)
         self.model = model
-        self.votes = self.rubric.vote.n if votes is None else votes
+        self.votes = self.rubric.vote.asked if votes is None else votes
         self.seed = seed
         self.timeout_s = timeout_s
         self.max_in_flight = max_in_flight
@@ -152,8 +163,26 @@ class Judge:
         return getattr(self.engine(), "card", None)
 
     def _bind(self) -> _Bound:
+        rule = self.rubric.vote.rule_name
+        if rule in NEEDS_P and not self.engine().capabilities.probabilities:
+            raise SpecError(
+                f"vote.rule: {rule} reads label probabilities, and {self.model} shows none; use majority or mean"
+            )
         settings = Settings(self.votes, self.seed, self.timeout_s)
         return _Bound(self.rubric, self.engine(), self._card(), settings, self.identity())
+
+
+def with_votes(rubric: Rubric, votes: int | None, rule: str | Mapping[str, Any] | None) -> Rubric:
+    """The rubric with what the caller says about votes in place of its own."""
+    if rule is not None:
+        written = rubric.vote.model_dump(exclude_none=True, exclude_unset=True)
+        try:
+            rubric = rubric.with_vote(Vote.model_validate(written | {"rule": rule}))
+        except ValidationError as error:
+            raise SpecError(f"vote rule {rule!r}: {error.errors()[0]['msg']}") from None
+    if votes is not None and votes >= 1 and rubric.vote.adaptive:
+        rubric = rubric.with_vote(rubric.vote.fixed(votes))
+    return rubric
 
 
 @dataclass(frozen=True, slots=True)

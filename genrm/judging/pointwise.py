@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from genrm.checks import run_check
@@ -11,10 +11,12 @@ from genrm.compiler.compile import compile_sample, shows_reference, whole_rubric
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Engine, Usage
 from genrm.engines.model_card import ModelCard
-from genrm.errors import DeadlineError, EngineError, InputError, RowError
+from genrm.errors import DeadlineError, EngineError, InputError, RowError, TruncatedError, UnparseableError
+from genrm.judging.cascade import asks_judge
 from genrm.judging.judgment import CriterionJudgment, Judgment
 from genrm.judging.recheck import recheck
 from genrm.judging.tally import tally
+from genrm.judging.voted import more_votes, stopping_of
 from genrm.specs.criterion import Criterion
 from genrm.specs.rubric import Rubric
 from genrm.specs.sample import Sample
@@ -43,16 +45,20 @@ async def judge_sample(
     whole = whole_rubric(rubric, sample)
     if not whole.criteria:
         raise InputError("neither the rubric nor the row has criteria; add them to the rubric or as field 'criteria'")
+    rules = await _run_checks([leaf for leaf in whole.leaves() if leaf.cascade is not None], sample)
     requests = compile_sample(
         rubric,
         sample,
         capabilities=engine.capabilities,
         seeds=[vote_seed(settings.seed, sample.id, index) for index in range(settings.votes)],
         temperature=rubric.vote.sampling_temperature(settings.votes),
+        skip=[
+            leaf.id for leaf in whole.leaves() if leaf.cascade is not None and not asks_judge(leaf, rules.get(leaf.id))
+        ],
     )
-    checks = [leaf for leaf in whole.leaves() if leaf.check is not None]
+    checks = [leaf for leaf in whole.leaves() if leaf.check is not None and leaf.cascade is None]
     answers: list[_Answer | Verdict] = await asyncio.gather(
-        *(_ask(request, engine, card, settings.timeout_s) for request in requests),
+        *(_ask_enough(request, whole, engine, card, settings.timeout_s) for request in requests),
         *(asyncio.to_thread(run_check, leaf, sample) for leaf in checks),
     )
     votes: dict[str, tuple[Verdict, ...]] = {}
@@ -66,16 +72,48 @@ async def judge_sample(
     if card is not None and card.extract:
         votes = {name: tuple(recheck(v, sample, card) for v in verdicts) for name, verdicts in votes.items()}
     try:
-        judgment = tally(whole, votes)
+        judgment = tally(whole, votes, rules)
     except ValueError as error:  # weights that cannot be aggregated: the criteria of this row made them so
         raise InputError(f"field 'criteria': {error}") from None
-    return replace(judgment, id=sample.id, usage=usage, criteria=_domain(whole, sample, card, judgment.criteria))
+    criteria = _domain(whole, sample, card, judgment.criteria)
+    return replace(judgment, id=sample.id, usage=usage, criteria=criteria, row_criteria=sample.criteria)
+
+
+async def _run_checks(leaves: Sequence[Criterion], sample: Sample) -> dict[str, Verdict]:
+    found = await asyncio.gather(*(asyncio.to_thread(run_check, leaf, sample) for leaf in leaves))
+    return {verdict.criterion: verdict for verdict in found}
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     votes: dict[str, tuple[Verdict, ...]]
     usage: Usage
+
+
+async def _ask_enough(
+    request: JudgeRequest, rubric: Rubric, engine: Engine, card: ModelCard | None, timeout_s: float | None
+) -> _Answer:
+    """All votes of a request at once; an adaptive vote in rounds, until every criterion has enough or all are asked.
+
+    A vote's seed follows from its index, so the first votes are those that a fixed number would have had.
+    """
+    stopping = stopping_of(rubric.vote)
+    if stopping is None:
+        return await _ask(request, engine, card, timeout_s)
+    asked = {leaf.id: leaf for leaf in rubric.leaves() if leaf.id in request.output.slots}
+    votes: dict[str, tuple[Verdict, ...]] = dict.fromkeys(asked, ())
+    usage, done, size = Usage(), 0, min(stopping.min, len(request.seeds))
+    while size:
+        answer = await _ask(replace(request, seeds=request.seeds[done : done + size]), engine, card, timeout_s)
+        votes = {name: votes[name] + answer.votes[name] for name in votes}
+        usage, done = usage + answer.usage, done + size
+        errors = [verdict.error for verdicts in answer.votes.values() for verdict in verdicts]
+        if not any(error is None or isinstance(error, TruncatedError | UnparseableError) for error in errors):
+            # The call itself failed, not one vote of it: asking on would not mend that.
+            break
+        wanted = [more for name, leaf in asked.items() if (more := more_votes(leaf, votes[name], stopping))]
+        size = min(wanted, default=0)
+    return _Answer(votes, usage)
 
 
 async def _ask(request: JudgeRequest, engine: Engine, card: ModelCard | None, timeout_s: float | None) -> _Answer:

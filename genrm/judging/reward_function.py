@@ -19,6 +19,7 @@ from typing import Any, Literal
 from genrm.errors import JudgeError, SpecError
 from genrm.judging.judge import Judge
 from genrm.judging.judgment import Judgment
+from genrm.judging.panel import Panel
 
 logger = logging.getLogger("genrm")
 
@@ -29,7 +30,7 @@ class RewardFunction:
     """A callable that trainers use as a reward.
 
     Args:
-        judge: what judges.
+        judge: what judges; a judge or a panel.
         columns: the data column for each of ``reference``, ``context`` and ``criteria``; by default their own names.
         on_failure: ``none`` returns None for a sample without judgment (trainers leave it out); ``raise`` stops.
 
@@ -38,7 +39,7 @@ class RewardFunction:
 
     def __init__(
         self,
-        judge: Judge,
+        judge: Judge | Panel,
         *,
         columns: Mapping[str, str] | None = None,
         on_failure: Literal["none", "raise"] = "none",
@@ -83,7 +84,7 @@ class RewardFunction:
                 continue
             for row, value in zip(rows, values, strict=True):
                 row[name] = value
-        return self.judge.judge_many([row | {"id": _content_id(row)} for row in rows])
+        return list(self.judge.judge_many([row | {"id": _content_id(row)} for row in rows]))
 
 
 def _content_id(row: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
     >>> aggregate([Node(score=1.0, weight=3.0), Node(children=(Node(score=0.0), Node(score=1.0)))])
     0.875
+    >>> aggregate([Node(score=1.0), Node(score=0.25)], how="geometric")
+    0.5
     >>> aggregate([Node(score=1.0), Node(score=None)], on_missing="skip")
     1.0
 
@@ -11,13 +13,33 @@ A score of None is a criterion without verdict. It never counts as 0 and never a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
 
 from genrm.rewards.aggregate import gate, points, weighted_mean
+from genrm.rewards.cells import Rewards
+from genrm.rewards.ranked import hierarchical, lexicographic
+from genrm.rewards.strict import all_pass, geometric, log_sigmoid_sum, minimum, soft_min
 
-Aggregate = Literal["weighted_mean", "points"]
+AGGREGATES: Mapping[str, Callable[..., Rewards]] = MappingProxyType(
+    {
+        "weighted_mean": weighted_mean,
+        "points": points,
+        "all_pass": all_pass,
+        "geometric": geometric,
+        "min": minimum,
+        "soft_min": soft_min,
+        "lexicographic": lexicographic,
+        "hierarchical": hierarchical,
+        "log_sigmoid_sum": log_sigmoid_sum,
+    }
+)
+"""Name in a rubric and function. ``gated`` and ``holistic`` are the weighted mean, with another gate or question."""
+
 OnMissing = Literal["fail", "skip"]
 
 
@@ -52,66 +74,74 @@ class Node:
 def aggregate(
     nodes: Sequence[Node],
     *,
-    how: Aggregate = "weighted_mean",
+    how: str = "weighted_mean",
     on_missing: OnMissing = "fail",
     threshold: float = 0.5,
     floor: float = 0.0,
+    parameters: Mapping[str, Any] = MappingProxyType({}),
 ) -> float | None:
-    """The reward of the nodes at the top of a rubric, in [0, 1]; None when it has none.
+    """The reward of the nodes at the top of a rubric; None when it has none.
 
     A group's score is the weighted mean of its children ("PaperBench: Evaluating AI's Ability to Replicate AI
-    Research"). Constraints, wherever they stand, are no part of any mean: each must reach ``threshold`` (a fault
+    Research"). Constraints, wherever they stand, are no part of any aggregate: each must reach ``threshold`` (a fault
     must stay at or below ``1 - threshold``), else the reward is ``floor``. A rubric of constraints alone gives 1
     when all hold.
 
-    A missing score leaves no reward under ``fail``. Under ``skip`` the criterion is left out of sum and divisor; a
-    constraint, however, cannot be skipped: a gate that nobody saw open counts as unknown, and so does the reward,
-    unless another gate is closed anyway.
+    A missing score leaves no reward under ``fail``. Under ``skip`` the criterion is left out, where the aggregate can
+    do without it (its docstring says so); a constraint, however, cannot be skipped: a gate that nobody saw open counts
+    as unknown, and so does the reward, unless another gate is closed anyway.
 
     Args:
         nodes: the top of the tree.
-        how: how the scores at the top are combined; inside groups it is always the weighted mean.
+        how: a name of :data:`AGGREGATES`: how the scores at the top are combined; inside groups it is always the
+            weighted mean.
         on_missing: what a missing score means.
         threshold: the lowest score with which a constraint holds.
         floor: the reward when one does not.
+        parameters: of the aggregate, by name.
 
     Raises:
-        ValueError: ``nodes`` is empty or has no weight at all, or ``points`` finds no positive weight.
+        ValueError: ``nodes`` is empty or has no weight at all, or the aggregate refuses the weights or parameters.
     """
     leaves = [leaf for node in nodes for leaf in _leaves(node)]
     if not leaves:
         raise ValueError("there is no criterion with a weight other than 0; give one a weight")
-    gates = [_gate_score(leaf) for leaf in leaves if leaf.constraint]
-    missing_gate = None in gates
     if on_missing == "fail" and any(leaf.score is None for leaf in leaves):
         return None
-    seen = [score for score in gates if score is not None]
-    top = [node for node in nodes if _counts(node)]
-    reward = _combine(top, how) if top else 1.0
-    if reward is None:
-        return None
-    gated = gate(reward, seen, threshold, floor)
-    closed = any(score < threshold for score in seen)
-    return None if missing_gate and not closed else gated
+    top = counting(nodes)
+    reward = _combine(top, AGGREGATES[how], parameters) if top else 1.0
+    gates = [_gate_score(leaf) for leaf in leaves if leaf.constraint]
+    if reward is None or not gates:
+        return reward
+    return _number(gate(reward, _array(gates), threshold, floor, [score is not None for score in gates]))
 
 
 def score_of(node: Node) -> float | None:
     """The score of one node: its own, or the weighted mean of those children that have one; None without any."""
-    return _combine([child for child in node.children if _counts(child)]) if node.children else node.score
+    if not node.children:
+        return node.score
+    inside = counting(node.children)
+    return _combine(inside, weighted_mean, {}) if inside else None
 
 
-def _combine(nodes: Sequence[Node], how: Aggregate = "weighted_mean") -> float | None:
-    scored = [(score, node.weight) for node in nodes if (score := score_of(node)) is not None]
-    if how == "points":
-        if not any(node.weight > 0 for node in nodes):
-            return points([0.0] * len(nodes), [node.weight for node in nodes])
-        if not any(weight > 0 for _, weight in scored):
-            # All that could be earned is missing, so nothing can be said about what was.
-            return None
-    if not scored:
-        return None
-    scores, weights = zip(*scored, strict=True)
-    return points(scores, weights) if how == "points" else weighted_mean(scores, weights)
+def counting(nodes: Sequence[Node]) -> list[Node]:
+    """The nodes that take part in an aggregate: they have weight, and not only constraints are inside."""
+    return [node for node in nodes if any(not leaf.constraint for leaf in _leaves(node))]
+
+
+def _combine(nodes: Sequence[Node], function: Callable[..., Rewards], parameters: Mapping[str, Any]) -> float | None:
+    scores = [score_of(node) for node in nodes]
+    present = [score is not None for score in scores]
+    return _number(function(_array(scores), [node.weight for node in nodes], present, **parameters))
+
+
+def _array(scores: Sequence[float | None]) -> Any:
+    return np.array(scores, dtype=np.float64)
+
+
+def _number(reward: Rewards) -> float | None:
+    number = float(reward)
+    return None if math.isnan(number) else number
 
 
 def _leaves(node: Node) -> Iterator[Node]:
@@ -122,11 +152,6 @@ def _leaves(node: Node) -> Iterator[Node]:
         yield node
     for child in node.children:
         yield from _leaves(child)
-
-
-def _counts(node: Node) -> bool:
-    """True when the node takes part in a mean: it has weight, and not only constraints are inside."""
-    return any(not leaf.constraint for leaf in _leaves(node))
 
 
 def _gate_score(leaf: Node) -> float | None:

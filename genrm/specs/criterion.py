@@ -5,7 +5,8 @@
 
 A criterion is exactly one of three things: *judged* (it has ``ask``), *verifiable* (it has ``check``, and no
 model is asked) or a *group* (it has ``criteria``, whose weighted mean is its score; its ``ask`` says what the
-group stands for and is shown to nobody).
+group stands for and is shown to nobody). With a ``cascade`` it is judged and verifiable: the check goes first, and
+the judge is asked where the check is not trusted.
 """
 
 from __future__ import annotations
@@ -30,6 +31,28 @@ KIND_WEIGHTS: dict[Kind, float] = {"essential": 1.0, "important": 0.7, "optional
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
 
 
+class Cascade(BaseModel):
+    """Rule first, judge for the rest: a criterion with both ``check`` and ``ask``.
+
+    "Cooper: Co-Optimizing Policy and Reward Models in Reinforcement Learning for Large Language Models" and
+    "General-Reasoner: Advancing LLM Reasoning Across All Domains": a rule that says the answer is right is hardly ever
+    wrong, while one that says it is wrong often misses another way to write it.
+
+    Attributes:
+        trust: which answers of the check stand without the judge: ``met`` (yes), ``unmet`` (no), ``both`` or
+            ``neither``. A check that cannot tell is never trusted.
+        confidence: how sure the check is, in [0, 1], where its answer is not trusted: score of rule and judge are
+            averaged with this and the judge's own confidence as weights. 0 leaves it to the judge.
+        audit: ask the judge also where the check stands, for the log of disagreements; the reward stays the check's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trust: Literal["met", "unmet", "both", "neither"] = "met"
+    confidence: FiniteFloat = Field(default=0.0, ge=0.0, le=1.0)
+    audit: Flag = False
+
+
 class Criterion(BaseModel):
     """One question with a scale, a verifiable check, or a group of criteria.
 
@@ -49,6 +72,7 @@ class Criterion(BaseModel):
     score: Literal["label", "expected"] = "label"
     sees_reference: Flag = True
     check: dict[str, Any] | None = None
+    cascade: Cascade | None = None
     criteria: tuple[Criterion, ...] | None = None
 
     @field_validator("id")
@@ -81,11 +105,21 @@ class Criterion(BaseModel):
         spec = parse_check(check)
         return {spec.kind: spec.model_dump(mode="json", by_alias=True)}
 
+    @field_validator("cascade", mode="before")
+    @classmethod
+    def _cascade(cls, cascade: Any) -> Any:
+        return {"trust": cascade} if isinstance(cascade, str) else cascade
+
     @model_validator(mode="after")
     def _one_of_three(self) -> Criterion:
-        parts = {"ask": self.ask, "check": self.check, "criteria": self.criteria, "constraint": self.constraint}
+        parts = {key: getattr(self, key) for key in ("ask", "check", "cascade", "criteria", "constraint")}
         if problem := shape_problem(parts):
             raise wrong(*problem, kind=SHAPE)
+        if self.cascade is not None and self.scale.names != ("no", "yes"):
+            raise wrong(
+                f"criterion {self.id!r}: a check says yes or no, so in a cascade the judge has to say the same",
+                "remove the scale, or make two criteria of it",
+            )
         return self
 
     @property
@@ -95,8 +129,8 @@ class Criterion(BaseModel):
 
     @property
     def is_judged(self) -> bool:
-        """True when a model is asked."""
-        return self.criteria is None and self.check is None
+        """True when a model is asked (in a cascade: may be)."""
+        return self.criteria is None and (self.check is None or self.cascade is not None)
 
     @property
     def effective_weight(self) -> float:
@@ -149,6 +183,8 @@ class Conflict:
 def shape_problem(parts: Mapping[str, Any]) -> tuple[str, str] | None:
     """What is wrong with the parts of one criterion taken together, and the fix; None when they fit."""
     criteria, check, ask = (parts.get(key) for key in ("criteria", "check", "ask"))
+    if parts.get("cascade") is not None and (criteria is not None or check is None or ask is None):
+        return "has a cascade without both a check and a question", "add check and ask, or remove cascade"
     if criteria is None:
         if check is None and ask is None:
             return "asks nothing", "add ask (a question for the judge), check (a verifiable test) or criteria (a group)"

@@ -156,7 +156,8 @@ def _across(data: Mapping[str, Any], around: Path, source: Source) -> Iterator[F
             yield source.fault(path, message, fix=fix)
         name = raw.get("id")
         if isinstance(name, str) and re.fullmatch(ID_PATTERN, name):
-            judged = raw.get("check") is None and raw.get("criteria") is None
+            asked = raw.get("check") is None or raw.get("cascade") is not None
+            judged = asked and raw.get("criteria") is None
             places.append(Place(path, name, _scale(raw) if judged else None))
     for conflict in conflicts(places):
         first, second = (_spot(place.path, conflict.field, source) for place in (conflict.first, conflict.second))

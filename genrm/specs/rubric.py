@@ -16,18 +16,18 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationInfo, field_validator, model_validator
 
 from genrm.specs.criterion import Criterion, Flag, check_criteria
 from genrm.specs.faults import wrong
-from genrm.specs.scale import FiniteFloat
+from genrm.specs.holistic import overall
+from genrm.specs.reward import Holistic, RewardSpec, check_reward
+from genrm.specs.vote import Vote as Vote
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 
 Count = Annotated[int, Strict()]
 Protocol = Literal["pointwise", "verify"]
-VoteRule = Literal["mean", "median", "majority"]
-Aggregate = Literal["weighted_mean", "points"]
 
 
 class Principle(BaseModel):
@@ -37,31 +37,6 @@ class Principle(BaseModel):
 
     text: str = Field(min_length=1)
     kind: Literal["positive", "negative"] = "positive"
-
-
-class Vote(BaseModel):
-    """How many verdicts a sample gets and how they become one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    n: Count = Field(default=1, ge=1, le=256)
-    rule: VoteRule = "mean"
-    temperature: FiniteFloat | None = Field(default=None, ge=0.0, le=2.0)
-
-    def sampling_temperature(self, n: int) -> float:
-        """The stated temperature, else 0 for a single vote and 0.7 when votes have to differ."""
-        if self.temperature is not None:
-            return self.temperature
-        return 0.0 if n == 1 else 0.7
-
-
-class RewardSpec(BaseModel):
-    """How criterion scores become the reward."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    aggregate: Aggregate = "weighted_mean"
-    shape: Literal["identity"] = "identity"
 
 
 class Rubric(BaseModel):
@@ -103,14 +78,34 @@ class Rubric(BaseModel):
             return tuple({"text": item} if isinstance(item, str) else item for item in value)
         return value
 
+    @field_validator("reward")
+    @classmethod
+    def _reward(cls, reward: RewardSpec, info: ValidationInfo) -> RewardSpec:
+        """The aggregate fits the criteria; without criteria that is found out row by row."""
+        if info.data.get("criteria"):
+            check_reward(reward, info.data["criteria"])
+        return reward
+
     @model_validator(mode="after")
     def _consistent(self) -> Rubric:
         check_criteria(self.criteria)
         return self
 
+    @property
+    def is_holistic(self) -> bool:
+        """True when one question stands for all criteria but the constraints."""
+        return isinstance(self.reward.rule, Holistic)
+
+    @property
+    def scored(self) -> tuple[Criterion, ...]:
+        """The criteria whose scores make the reward: those of the rubric, or the one question that stands for them."""
+        if isinstance(self.reward.rule, Holistic) and self.criteria:
+            return overall(self.reward.rule, self.criteria)
+        return self.criteria
+
     def leaves(self) -> Iterator[Criterion]:
         """The criteria that get a verdict, in rubric order."""
-        for criterion in self.criteria:
+        for criterion in self.scored:
             yield from criterion.leaves()
 
     def with_criteria(self, extra: tuple[Criterion, ...]) -> Rubric:
@@ -123,7 +118,23 @@ class Rubric(BaseModel):
             return self
         criteria = self.criteria + extra
         check_criteria(criteria)
+        check_reward(self.reward, criteria)
         return self.model_copy(update={"criteria": criteria})
+
+    def with_reward(self, reward: RewardSpec) -> Rubric:
+        """This rubric with another reward; its digest is another one too. Raises ValueError where it does not fit."""
+        if self.criteria:
+            check_reward(reward, self.criteria)
+        changed = self.model_copy(update={"reward": reward})
+        changed.__dict__.pop("digest", None)
+        return changed
+
+    def with_vote(self, vote: Vote) -> Rubric:
+        """This rubric with another way to vote; its digest is another one too."""
+        changed = self.model_copy(update={"vote": vote})
+        # A copy takes cached values along.
+        changed.__dict__.pop("digest", None)
+        return changed
 
     @cached_property
     def digest(self) -> str:

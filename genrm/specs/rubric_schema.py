@@ -9,14 +9,20 @@ after reading. What a schema cannot say (unique ids, label sets that agree) only
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+import math
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
 from genrm.specs.check import CHECK_KINDS, CheckSpec, JsonSchemaCheck
 from genrm.specs.criterion import ID_PATTERN, KIND_WEIGHTS, Kind
-from genrm.specs.rubric import NAME_PATTERN, Aggregate, Protocol, Rubric, Vote, VoteRule
+from genrm.specs.reward import AGGREGATES, AggregateSpec
+from genrm.specs.rubric import NAME_PATTERN, Protocol, Rubric
 from genrm.specs.scale import LIKERT_POINTS, MAX_LABELS
+from genrm.specs.vote import ALIASES, LIKELIHOODS, MAX_VOTES, RULE_NUMBERS, RULES, Vote
+
+if TYPE_CHECKING:
+    from genrm.rewards.shaping import Parameter
 
 Schema = dict[str, Any]
 
@@ -101,6 +107,7 @@ def _criterion() -> Schema:
         ),
         "sees_reference": _flag("Show the reference answer with this question.", default=True),
         "check": {"$ref": "#/$defs/check"},
+        "cascade": _about("With check and ask: which answers of the check stand without the judge.", _cascade()),
         "criteria": _about(
             "Makes this a group: its score is the weighted mean of what is inside.",
             {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/criterion"}},
@@ -111,6 +118,17 @@ def _criterion() -> Schema:
         "anyOf": one_of_three,
         "not": {"required": ["check", "criteria"]},
     }
+
+
+def _cascade() -> Schema:
+    trust = {"enum": ["met", "unmet", "both", "neither"], "default": "met"}
+    confidence = {"type": "number", "minimum": 0, "maximum": 1, "default": 0}
+    parts = {
+        "trust": trust,
+        "confidence": _about("Weight of an answer of the check that is not trusted, beside the judge's.", confidence),
+        "audit": _flag("Ask the judge also where the check stands, for the log of disagreements.", default=False),
+    }
+    return {"anyOf": [{"enum": trust["enum"]}, _closed(parts)]}
 
 
 def _scale() -> Schema:
@@ -180,19 +198,95 @@ def _check_kind(spec: type[CheckSpec], definitions: Schema) -> Schema:
 
 
 def _vote() -> Schema:
-    temperature = {"type": "number", "minimum": 0, "maximum": 2}
+    share = {"type": "number", "minimum": 0, "maximum": 1}
     return _closed(
         {
-            "n": _count(Vote, "n"),
-            "rule": {"enum": list(get_args(VoteRule)), "default": "mean"},
-            "temperature": temperature,
+            "n": _about("A fixed number of votes.", _count(Vote, "n")),
+            "rule": _about("How the votes become one.", _vote_rule()),
+            "temperature": {"type": "number", "minimum": 0, "maximum": 2},
+            "min": _about("Adaptive: the fewest votes.", _votes(default=3)),
+            "max": _about("Adaptive: the most votes; instead of n.", _votes()),
+            "stop": _about(
+                "Adaptive: end when the decision stands with this probability after max votes as well.",
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.95},
+            ),
+            "tolerance": _about("Adaptive: a value that moves by no more is the same decision.", share),
         }
     )
 
 
+def _vote_rule() -> Schema:
+    numbers: dict[str, Schema] = {}
+    for name in [*RULE_NUMBERS, *ALIASES]:
+        _, low, high = RULE_NUMBERS[ALIASES.get(name, name)]
+        bounds = {"minimum": low, "maximum": high}
+        numbers[name] = {"type": "number"} | {key: bound for key, bound in bounds.items() if math.isfinite(bound)}
+    forms = [_closed({name: schema}, required=[name]) for name, schema in numbers.items()]
+    forms.append(_closed({"likelihood": {"enum": list(LIKELIHOODS)}}, required=["likelihood"]))
+    plain = [name for name in RULES if name not in RULE_NUMBERS or RULE_NUMBERS[name][0] is not None]
+    return {"anyOf": [{"enum": plain}, *forms], "default": "mean"}
+
+
+def _votes(default: int | None = None) -> Schema:
+    count: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_VOTES}
+    return count if default is None else count | {"default": default}
+
+
 def _reward() -> Schema:
-    aggregate = {"enum": list(get_args(Aggregate)), "default": "weighted_mean"}
-    return _closed({"aggregate": aggregate, "shape": {"const": "identity"}})
+    return _closed(
+        {
+            "aggregate": _about("How criterion scores become one score.", _named(_aggregates(), "weighted_mean")),
+            "shape": _about("What is done to that score then.", _named(_shapes(), "identity")),
+        }
+    )
+
+
+def _named(forms: dict[str, Schema], default: str) -> Schema:
+    """A name alone, where no parameter is needed, or a name with its parameters."""
+    plain = [name for name, form in forms.items() if not form.get("required")]
+    return {"anyOf": [{"enum": plain}, *(_closed({n: form}, required=[n]) for n, form in forms.items())]} | {
+        "default": default
+    }
+
+
+def _aggregates() -> dict[str, Schema]:
+    return {name: _aggregate(spec) for name, spec in AGGREGATES.items()}
+
+
+def _aggregate(spec: type[AggregateSpec]) -> Schema:
+    about = (spec.__doc__ or "").strip().partition("\n")[0].replace("``", "")
+    properties = {}
+    for name in spec.model_fields:
+        long = {"$ref": "#/$defs/scale"} if name == "scale" else spec.model_json_schema()["properties"][name]
+        properties[name] = {key: value for key, value in long.items() if key != "title"}
+    required = [name for name, field in spec.model_fields.items() if field.is_required()]
+    return _about(about, _closed(properties, required=required))
+
+
+def _shapes() -> dict[str, Schema]:
+    """The shapes that work on the score of one sample."""
+    from genrm.rewards.shaping import shapes
+
+    forms = {}
+    for name, entry in shapes().items():
+        if entry.needs == ("score",):
+            properties = {p.name: _parameter(p) for p in entry.parameters}
+            forms[name] = _about(entry.summary, _closed(properties))
+    return forms
+
+
+def _parameter(parameter: Parameter) -> Schema:
+    if parameter.choices:
+        form: Schema = {"enum": list(parameter.choices)}
+    else:
+        form = {"type": "number"}
+        for bound, key, end in ((parameter.low, "inimum", "low"), (parameter.high, "aximum", "high")):
+            if math.isfinite(bound):
+                exclusive = parameter.open in (end, "both")
+                form[("exclusiveM" if exclusive else "m") + key] = bound
+        if parameter.optional:
+            form = {"anyOf": [{"type": "null"}, form]}
+    return _about(parameter.meaning, form | {"default": parameter.default})
 
 
 def _count(model: type[BaseModel], name: str) -> Schema:

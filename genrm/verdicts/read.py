@@ -80,6 +80,7 @@ def _verdict(slot: str, plan: OutputPlan, answer: Answer, completion: Completion
         p=reading.p if reading else None,
         read="label" if reading else "none",
         outside=reading.outside if reading else None,
+        token_p=tuple(token.p for token in completion.tokens.get(slot, ())),
         closed=closed,
     )
     # A critique that was cut short has not finished deciding: then the label slot is where the decision falls.

@@ -24,6 +24,7 @@ class Verdict:
         read: where ``p`` was read: at the score slot ("label"), at the tokens inside the critique that decide
             ("critique"), or nowhere.
         outside: probability mass outside the legal labels at the score slot, where known.
+        token_p: probability of each token of the critique, where the engine shows them.
         closed: the critique reached its budget and was closed.
         checked: whether code agrees with what the critique says it extracted; None when nothing could be checked.
         error: why there is no label.
@@ -35,6 +36,7 @@ class Verdict:
     p: Mapping[str, float] | None = None
     read: Read = "none"
     outside: float | None = None
+    token_p: tuple[float, ...] = ()
     closed: bool = False
     checked: Checked | None = None
     error: RowError | None = None

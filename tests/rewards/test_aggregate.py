@@ -87,7 +87,7 @@ def test_the_threshold_itself_passes():
 @pytest.mark.parametrize("function", [weighted_mean, points])
 @pytest.mark.parametrize(
     ("scores", "weights"),
-    [([None], [1]), ([math.nan], [1]), ([1.1], [1]), ([-0.1], [1]), ([1], [math.inf]), ([1, 1], [1]), ([[1]], [[1]])],
+    [([None], [1]), ([math.nan], [1]), ([1.1], [1]), ([-0.1], [1]), ([1], [math.inf]), ([1, 1], [1]), (1, 1)],
 )
 def test_what_is_no_number_is_refused(function, scores, weights):
     with pytest.raises(ValueError):
@@ -95,6 +95,31 @@ def test_what_is_no_number_is_refused(function, scores, weights):
 
 
 def test_a_gate_refuses_what_is_no_number():
-    for reward, constraints in ((math.nan, [1.0]), (0.5, [None]), (0.5, [2.0])):
+    for reward, constraints in ((math.inf, [1.0]), (0.5, [None]), (0.5, [2.0])):
         with pytest.raises(ValueError):
             gate(reward, constraints)
+
+
+def test_a_gate_leaves_no_reward_where_nobody_looked_or_there_was_none():
+    assert math.isnan(gate(0.8, [1.0, None], mask=[True, False]))
+    assert gate(0.8, [0.0, None], mask=[True, False]) == 0.0
+    assert math.isnan(gate(math.nan, [0.0]))
+
+
+@pytest.mark.parametrize("function", [weighted_mean, points])
+def test_missing_scores_are_left_out_and_nothing_left_is_no_reward(function):
+    scores, mask = [[1.0, None], [None, None]], [[True, False], [False, False]]
+    first, second = function(scores, [1.0, 3.0], mask)
+    assert first == 1.0
+    assert math.isnan(second)
+
+
+def test_a_mask_is_of_booleans():
+    with pytest.raises(ValueError, match="booleans"):
+        weighted_mean([1.0, 0.0], [1, 1], [1, 0])
+
+
+def test_weights_at_the_ends_of_the_number_range():
+    assert weighted_mean([1, 0], [1e300, 1e300]) == 0.5
+    assert weighted_mean([1, 0], [1e-300, 3e-300]) == 0.25
+    assert points([1, 1], [1.7e308, -1.7e308]) == 0.0

@@ -60,6 +60,9 @@ GOOD = [
     {"criteria": [{"id": "g", "ask": "all", "criteria": [{"id": "a", "check": {"regex": "x"}}]}]},
     {"criteria": [{"id": "a", "check": {"contains": {"any": "one"}}}, {"id": "b", "check": {"math": True}}]},
     {"vote": {"n": 5, "rule": "median", "temperature": 1}, "reward": {"aggregate": "points"}, "on_missing": "skip"},
+    {"reward": {"aggregate": {"soft_min": {"temperature": 0.2}}, "shape": {"affine": {"scale": 2}}}},
+    {"reward": {"aggregate": {"holistic": {"scale": "likert-7"}}}},
+    {"criteria": [{"id": "a", "ask": "?", "check": {"math": True}, "cascade": {"trust": "both", "audit": True}}]},
 ]
 BAD = [
     {"zebra": 1},
@@ -70,6 +73,10 @@ BAD = [
     {"think_tokens": "many"},
     {"vote": {"n": 0}},
     {"vote": {"rule": "mode"}},
+    {"reward": {"aggregate": {"soft_min": {"temp": 1}}}},
+    {"reward": {"aggregate": "hierarchical"}},
+    {"reward": {"shape": "par"}},
+    {"criteria": [{"id": "a", "ask": "?", "check": {"math": True}, "cascade": "sure"}]},
     {"principles": "be good"},
     {"principles": [5]},
     {"criteria": {"id": "a", "ask": "?"}},

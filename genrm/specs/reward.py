@@ -1,0 +1,336 @@
+"""The ``reward:`` of a rubric: which aggregate turns criterion scores into a score, and which shape makes it a reward.
+
+    >>> RewardSpec.model_validate({"aggregate": {"soft_min": {"temperature": 0.2}}}).rule
+    SoftMin(temperature=0.2)
+    >>> RewardSpec.model_validate({"aggregate": "soft_min"}).rule
+    SoftMin(temperature=0.1)
+
+Both keys take one form: a name where its parameters have defaults, else a mapping with the name as its only key and
+the parameters below it, as a check has it. ``docs/aggregation.md`` shows every aggregate, ``docs/rewards.md`` every
+shape. The functions are in ``genrm.rewards``; this module knows their names, parameters and ranges.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from genrm.specs.criterion import Criterion
+from genrm.specs.faults import closest, dotted, shown, wrong
+from genrm.specs.scale import FiniteFloat, Scale
+
+Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
+Above0 = Annotated[FiniteFloat, Field(gt=0.0)]
+Margin = Annotated[FiniteFloat, Field(gt=0.0, le=1.0)]
+
+OVERALL = "overall"
+"""The id of the one question that ``holistic`` asks."""
+
+MAX_RANKS = 1_000_000
+"""Most values of a lexicographic reward: output rows hold six decimals, which keep no more of them apart."""
+
+
+class AggregateSpec(BaseModel):
+    """Base of the aggregates: a name, and an example to copy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    example: ClassVar[str]
+
+
+class WeightedMean(AggregateSpec):
+    """The mean of the scores by weight; faults count by their absence."""
+
+    name = "weighted_mean"
+    example = "weighted_mean"
+
+
+class Points(AggregateSpec):
+    """Points earned over the points there are, faults subtracted, clipped to [0, 1]."""
+
+    name = "points"
+    example = "points"
+
+
+class Holistic(AggregateSpec):
+    """One call sees all criteria and gives one label on ``scale``, which is the reward."""
+
+    name = "holistic"
+    example = "{holistic: {scale: likert-7, score: expected}}"
+
+    scale: Scale = Field(default_factory=lambda: Scale.numeric(1, 10))
+    score: Literal["label", "expected"] = "label"
+
+
+class AllPass(AggregateSpec):
+    """1 if every criterion reaches ``threshold``, else 0."""
+
+    name = "all_pass"
+    example = "{all_pass: {threshold: 0.5}}"
+
+    threshold: Share = 0.5
+
+
+class Gated(AggregateSpec):
+    """The weighted mean behind gates: ``floor`` as soon as a constraint misses ``threshold``."""
+
+    name = "gated"
+    example = "{gated: {threshold: 0.5, floor: -1}}"
+
+    threshold: Share = 0.5
+    floor: Annotated[FiniteFloat, Field(le=0.0)] = 0.0
+
+
+class Geometric(AggregateSpec):
+    """The geometric mean by weight; 0 as soon as one criterion is 0."""
+
+    name = "geometric"
+    example = "geometric"
+
+
+class Minimum(AggregateSpec):
+    """The smallest score."""
+
+    name = "min"
+    example = "min"
+
+
+class SoftMin(AggregateSpec):
+    """Between the smallest score (``temperature`` near 0) and the mean (large)."""
+
+    name = "soft_min"
+    example = "{soft_min: {temperature: 0.1}}"
+
+    temperature: Above0 = 0.1
+
+
+class Lexicographic(AggregateSpec):
+    """Criteria in order of importance: the first that separates by its margin decides."""
+
+    name = "lexicographic"
+    example = "{lexicographic: {margins: [0.5, 0.25]}}"
+
+    margins: Margin | tuple[Margin, ...] = 0.1
+
+    def faults(self, n: int) -> Iterator[tuple[str, str]]:
+        """What is wrong with these margins for ``n`` criteria, with the fix."""
+        if isinstance(self.margins, tuple) and len(self.margins) != n:
+            yield (
+                f"has {len(self.margins)} margins for {n} criteria that count",
+                "give one number for all, or one for each criterion at the top that is no constraint, in their order",
+            )
+            return
+        widths = self.margins if isinstance(self.margins, tuple) else (self.margins,) * n
+        ranks = math.prod(math.floor(1 / width + 1e-9) + 1 for width in widths)
+        if ranks > MAX_RANKS:
+            yield (
+                f"{n} criteria with these margins make {ranks:,} different rewards, and rows keep {MAX_RANKS:,} apart",
+                "widen the margins (1 for a yes-or-no criterion), or rank fewer criteria",
+            )
+
+
+class Hierarchical(AggregateSpec):
+    """The other criteria count only where the criterion ``holistic`` reaches ``threshold``."""
+
+    name = "hierarchical"
+    example = "{hierarchical: {holistic: helpful, threshold: 0.5}}"
+
+    holistic: str
+    threshold: Share = 0.5
+
+
+class LogSigmoidSum(AggregateSpec):
+    """The sum of ln sigmoid((score - reference) / temperature): a soft AND, at most 0."""
+
+    name = "log_sigmoid_sum"
+    example = "{log_sigmoid_sum: {reference: 0.7, temperature: 0.1}}"
+
+    reference: Share
+    temperature: Above0 = 1.0
+
+
+AGGREGATES: dict[str, type[AggregateSpec]] = {
+    spec.name: spec
+    for spec in (
+        WeightedMean,
+        Points,
+        Holistic,
+        AllPass,
+        Gated,
+        Geometric,
+        Minimum,
+        SoftMin,
+        Lexicographic,
+        Hierarchical,
+        LogSigmoidSum,
+    )
+}
+
+
+class RewardSpec(BaseModel):
+    """How criterion scores become the reward.
+
+    Attributes:
+        aggregate: a name of :data:`AGGREGATES`, or ``{name: parameters}``; see :attr:`rule`.
+        shape: a shape that needs nothing but the score of the sample; see :attr:`shaping`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    aggregate: str | dict[str, dict[str, Any]] = "weighted_mean"
+    shape: str | dict[str, dict[str, Any]] = "identity"
+
+    @field_validator("aggregate", mode="before")
+    @classmethod
+    def _aggregate(cls, written: Any) -> Any:
+        """The shortest form, so that two spellings of one aggregate have one digest."""
+        return _short(parse_aggregate(written))
+
+    @field_validator("shape", mode="before")
+    @classmethod
+    def _shape(cls, written: Any) -> Any:
+        """The shortest form: parameters that differ from their defaults."""
+        name, parameters = _checked_shape(written)
+        return {name: parameters} if parameters else name
+
+    @cached_property
+    def rule(self) -> AggregateSpec:
+        """The aggregate with its parameters."""
+        return parse_aggregate(self.aggregate)
+
+    @cached_property
+    def shaping(self) -> tuple[str, dict[str, Any]]:
+        """The name of the shape, and those of its parameters that differ from their defaults."""
+        return _checked_shape(self.shape)
+
+    @property
+    def is_plain(self) -> bool:
+        """True when the reward is the weighted mean as it stands."""
+        return self.aggregate == "weighted_mean" and self.shape == "identity"
+
+
+def parse_aggregate(written: Any) -> AggregateSpec:
+    """The aggregate that a rubric describes. Raises ValueError with the name, parameter, value and fix."""
+    if isinstance(written, AggregateSpec):
+        return written
+    name, parameters = _split(written, AGGREGATES, "{aggregate: {soft_min: {temperature: 0.2}}}")
+    spec = AGGREGATES[name]
+    try:
+        return spec.model_validate(parameters)
+    except ValidationError as error:
+        problems = [_fault(spec, item) for item in error.errors(include_url=False)]
+    message, fix = problems[0]
+    raise wrong(f"{name}: {message}", fix)
+
+
+def check_reward(reward: RewardSpec, criteria: Sequence[Criterion]) -> None:
+    """Raise ValueError where the aggregate does not fit the criteria."""
+    leaves = [leaf for criterion in criteria for leaf in criterion.leaves()]
+    # Groups of constraints alone gate the reward and take no part in the aggregate.
+    top = [criterion for criterion in criteria if not all(leaf.constraint for leaf in criterion.leaves())]
+    match reward.rule:
+        case Gated() if not any(leaf.constraint for leaf in leaves):
+            raise wrong("gated needs a gate, and no criterion is a constraint", "add constraint: true to one")
+        case Lexicographic() as rule:
+            for problem in rule.faults(len(top)):
+                raise wrong(*problem)
+        case Hierarchical(holistic=name) if name not in [criterion.id for criterion in top]:
+            raise wrong(
+                f"hierarchical: there is no criterion {name!r} at the top of the rubric that counts",
+                f"write one of {', '.join(criterion.id for criterion in top)}",
+            )
+        case Holistic():
+            _check_holistic(leaves)
+
+
+def _check_holistic(leaves: Sequence[Criterion]) -> None:
+    parts = [leaf for leaf in leaves if not leaf.constraint]
+    if not parts:
+        raise wrong("holistic asks about criteria, and there are only constraints", "add one that is no constraint")
+    for leaf in leaves:
+        if leaf.id == OVERALL:
+            raise wrong(f"holistic calls its one question {OVERALL!r}, and a criterion has this id", "rename it")
+        if not leaf.is_judged and not leaf.constraint:
+            raise wrong(
+                f"holistic asks a judge about all criteria at once, and {leaf.id!r} is a check, which no judge answers",
+                "make it a constraint, ask a question instead, or use another aggregate",
+            )
+
+
+def _checked_shape(written: Any) -> tuple[str, dict[str, Any]]:
+    """The name of a shape and the parameters that differ from their defaults."""
+    if written == "identity":
+        return "identity", {}
+    # The registry is the one place that knows the shapes; it is loaded for rubrics that have one.
+    from genrm.rewards.shaping import shapes
+
+    known = shapes()
+    name, given = _split(written, known, "{shape: {NAME: {PARAMETER: 1}}}")
+    shape = known[name]
+    if shape.needs != ("score",):
+        needs = ", ".join(need for need in shape.needs if need != "score")
+        here = ", ".join(entry.name for entry in known.values() if entry.needs == ("score",))
+        raise wrong(
+            f"{name} needs more than the score of one sample ({needs}), which a rubric does not have",
+            f"use {shape.function.__module__}.{shape.function.__name__} from Python where that is known (around a "
+            f"RewardFunction), or one of {here} here",
+        )
+    defaults = {parameter.name: parameter for parameter in shape.parameters}
+    for key, value in given.items():
+        if key not in defaults:
+            guess = closest(str(key), defaults)
+            fix = f"remove it; {name} has {', '.join(defaults) or 'no parameters'}"
+            raise wrong(f"{name}: unknown parameter {str(key)!r}", f"write {guess!r}" if guess else fix)
+        try:
+            defaults[key].check(value)
+        except ValueError as error:
+            message, _, fix = str(error).partition("; ")
+            raise wrong(f"{name}: {message}", fix or f"{key} = {defaults[key].default} is the default") from None
+    return name, {key: value for key, value in given.items() if value != defaults[key].default}
+
+
+def _split(written: Any, known: Mapping[str, Any], example: str) -> tuple[str, Mapping[str, Any]]:
+    """The name and the parameters that were written."""
+    name: Any = written
+    parameters: Any = {}
+    if isinstance(written, Mapping):
+        if len(written) != 1:
+            found = ", ".join(map(str, written)) or "none"
+            raise wrong(f"takes exactly one name, found {found}", f"put parameters below the name, as in {example}")
+        name, parameters = next(iter(written.items()))
+    if not isinstance(name, str) or name not in known:
+        listed = ", ".join(known)
+        guess = closest(name, known) if isinstance(name, str) else None
+        fix = f"write {guess!r}; available: {listed}" if guess else f"choose one of the available: {listed}"
+        raise wrong("is not available here", fix)
+    if not isinstance(parameters, Mapping):
+        raise wrong(f"{name}: the parameters are a mapping, found {shown(parameters)}", f"write {example}")
+    return name, parameters
+
+
+def _fault(spec: type[AggregateSpec], item: ErrorDetails) -> tuple[str, str]:
+    """One fault of a parameter: what is wrong, and the fix."""
+    names = list(spec.model_fields)
+    where = dotted(item["loc"])
+    if item["type"] == "extra_forbidden":
+        guess = closest(where, names)
+        known = f"the parameters of {spec.name} are {', '.join(names)}" if names else f"{spec.name} has no parameters"
+        return f"unknown parameter {where!r}", f"write {guess!r}" if guess else f"remove it; {known}"
+    if item["type"] == "missing":
+        return f"{where} is missing", f"write for example {spec.example}"
+    message = item.get("ctx", {}).get("message", item["msg"])
+    return f"{where}: {message}, found {shown(item['input'])}", f"write for example {spec.example}"
+
+
+def _short(spec: AggregateSpec) -> str | dict[str, dict[str, Any]]:
+    """The name alone where every parameter has its default, else the name with all parameters."""
+    parameters = spec.model_dump(mode="json", by_alias=True)
+    if all(not field.is_required() for field in type(spec).model_fields.values()) and spec == type(spec)():
+        return spec.name
+    return {spec.name: parameters}
