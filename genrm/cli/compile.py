@@ -66,7 +66,8 @@ def compile_(
         capabilities=reader.capabilities,
         temperature=spec.vote.sampling_temperature(spec.vote.n),
     )
-    report = _report(whole, sample, requests, reader)
+    # Named as in an output row, where the criteria of a row do not count as the rubric's.
+    report = {"rubric": f"{spec.name}@{spec.digest}", **_report(whole, sample, requests, reader)}
     if json_:
         import orjson
 
@@ -162,14 +163,14 @@ def _row(place: str, fields: list[str]) -> Sample:
 
 
 def _report(rubric: Rubric, sample: Sample, requests: list[JudgeRequest], reader: _Reader) -> dict[str, Any]:
+    from genrm.compiler.neutral import neutralise
     from genrm.compiler.render import prompt_digest
 
     leaves = {leaf.id: leaf for leaf in rubric.leaves()}
     return {
-        "rubric": f"{rubric.name}@{rubric.digest}",
         "prompt": prompt_digest(reader.capabilities.prompts),
         "style": reader.capabilities.prompts,
-        "sample": sample.id,
+        "sample": neutralise(sample.id),
         "requests": [_request(request, leaves, reader) for request in requests],
         "checks": [leaf.id for leaf in leaves.values() if leaf.check is not None],
         "tokens_counted_by": reader.counted_by,

@@ -79,12 +79,15 @@ class Worker:
             for future in futures:
                 future.cancel()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the thread; rows that are still waited for get an error. Returns when it has ended."""
+        if self._process != os.getpid():
+            return
         self._closing.set()
         self._calls.put(None)
-        if self._process == os.getpid():
-            self._thread.join()
+        # Looked after, not joined in a thread of the loop's executor: while Python exits there is none any more.
+        while self._thread.is_alive():
+            await asyncio.sleep(0.005)
 
     def _serve(self) -> None:
         waiting: list[Row] = []

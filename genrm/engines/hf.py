@@ -9,7 +9,6 @@ distribution, and no verdict is lost to length.
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 
 from genrm.compiler.request import JudgeRequest
@@ -91,7 +90,7 @@ class HfEngine:
 
     async def aclose(self) -> None:
         """End the worker thread. Calls in flight fail."""
-        await asyncio.to_thread(self._worker.close)
+        await self._worker.close()
 
     def _rows(self, request: JudgeRequest) -> list[Row]:
         text = self._chat.render(request.messages, thinking=request.output.thinking is not None)

@@ -69,8 +69,11 @@ def load_model(source: str, *, device: str | None, dtype: str | None, revision: 
                 source, revision=revision, dtype=dtype if dtype == "auto" else getattr(torch, dtype)
             )
             model = model.to(device).eval()
-        except (OSError, ValueError, RuntimeError) as error:
-            raise _fault(f"cannot be loaded: {error}", source, "check the name and the files") from error
+        except SpecError:
+            raise
+        except Exception as error:  # the boundary to readers of files that somebody else wrote
+            why = str(error) if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {error}"
+            raise _fault(f"cannot be loaded: {why}", source, "check the name and the files") from error
     if not getattr(tokenizer, "is_fast", False):
         raise _fault("has no fast tokenizer (tokenizer.json)", source, "convert it: AutoTokenizer … save_pretrained")
     if "past_key_values" not in inspect.signature(model.forward).parameters:

@@ -10,7 +10,9 @@ A judge holds no results and no connections: it can be shared by threads, pickle
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+import logging
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from typing import Any
 from genrm.compiler.render import prompt_digest
 from genrm.engines.base import Engine
 from genrm.engines.model_card import ModelCard
-from genrm.errors import InputError, SpecError
+from genrm.errors import EngineError, InputError, SpecError
 from genrm.judging import runtime
 from genrm.judging.judgment import Judgment
 from genrm.judging.pointwise import Settings, in_domain, judge_sample
@@ -26,6 +28,8 @@ from genrm.judging.window import window
 from genrm.specs.load import load_rubric
 from genrm.specs.rubric import Rubric
 from genrm.specs.sample import Sample
+
+logger = logging.getLogger("genrm")
 
 Row = Mapping[str, Any] | Sample
 
@@ -37,13 +41,14 @@ class Judge:
         rubric: a name from the library, a path, a dict or a :class:`Rubric`.
         model: ``tiny`` or ``hf:PATH_OR_ID``; see ``docs/engines.md``.
         votes: verdicts per sample; the rubric's ``vote.n`` when left out.
-        seed: votes derive their seeds from this, the sample's id and the vote's index.
+        seed: votes derive their seeds from this, the sample's id, the vote's index and what is asked.
         timeout_s: deadline of one judge call in seconds; None waits for ever.
         max_in_flight: samples that are judged at the same time.
         engine_options: passed to the engine, for example ``{"batch_size": 8}``.
 
     Raises:
-        SpecError: the rubric or the model name is wrong; the message says where and how to fix it.
+        SpecError: the rubric or a setting is wrong; the message says where and how to fix it. What is wrong with the
+            model is found, and raised, on its first use.
     """
 
     def __init__(
@@ -100,7 +105,7 @@ class Judge:
 
     async def stream(
         self, rows: Iterable[Row] | AsyncIterable[Row], *, ordered: bool = True
-    ) -> AsyncIterator[Judgment]:
+    ) -> AsyncGenerator[Judgment, None]:
         """Judge rows as they come, at most ``max_in_flight`` at a time; memory does not grow with their number.
 
         With ``ordered=False`` judgments come as they are ready.
@@ -111,8 +116,9 @@ class Judge:
         def start(row: Row, index: int) -> asyncio.Future[Judgment]:
             return asyncio.wrap_future(loop.submit(bound.judge(row, index)))
 
-        async for judgment in window(rows, start, limit=self.max_in_flight, ordered=ordered):
-            yield judgment
+        async with aclosing(window(rows, start, limit=self.max_in_flight, ordered=ordered)) as judgments:
+            async for judgment in judgments:
+                yield judgment
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides a judgment, as it stands under ``judge`` in an output row. Opens the engine."""
@@ -170,12 +176,18 @@ class _Bound:
         """The judgment of one row; an input that cannot be judged is a failed judgment."""
         name = str(index)
         try:
+            if not isinstance(row, Sample | Mapping):
+                raise InputError(f"a row is a mapping or a Sample, found a {type(row).__name__}")
             sample = row if isinstance(row, Sample) else Sample.from_row(row, default_id=name)
             name = sample.id or name
             sample = replace(sample, id=name)
             judgment = await judge_sample(self.rubric, sample, self.engine, self.card, self.settings)
         except InputError as error:
-            given = None if isinstance(row, Sample) else row.get("id")
+            given = row.get("id") if isinstance(row, Mapping) else None
             name = str(given) if isinstance(given, (str, int)) and given != "" else name
             judgment = Judgment(id=name, status="failed", error=error)
+        except Exception as error:  # a fault of ours that one row brings out must not end the run of all the others
+            logger.exception("row %r could not be judged", name)
+            known = EngineError(f"{type(error).__name__}: {error}", retryable=False)
+            judgment = Judgment(id=name, status="failed", error=known)
         return replace(judgment, judge=self.identity)

@@ -47,12 +47,11 @@ async def judge_sample(
         rubric,
         sample,
         capabilities=engine.capabilities,
-        seeds=[vote_seed(settings.seed, sample.id, index) for index in range(settings.votes)],
         temperature=rubric.vote.sampling_temperature(settings.votes),
     )
     checks = [leaf for leaf in whole.leaves() if leaf.check is not None]
     answers: list[_Answer | Verdict] = await asyncio.gather(
-        *(_ask(request, engine, card, settings.timeout_s) for request in requests),
+        *(_ask(_seeded(request, settings), engine, card, settings.timeout_s) for request in requests),
         *(asyncio.to_thread(run_check, leaf, sample) for leaf in checks),
     )
     votes: dict[str, tuple[Verdict, ...]] = {}
@@ -70,6 +69,13 @@ async def judge_sample(
     except ValueError as error:  # weights that cannot be aggregated: the criteria of this row made them so
         raise InputError(f"field 'criteria': {error}") from None
     return replace(judgment, id=sample.id, usage=usage, criteria=_domain(whole, sample, card, judgment.criteria))
+
+
+def _seeded(request: JudgeRequest, settings: Settings) -> JudgeRequest:
+    """The request with a seed for each vote; criteria that are asked apart err apart, so each request has its own."""
+    part = " ".join(request.output.slots)
+    seeds = tuple(vote_seed(settings.seed, request.sample_id, index, part) for index in range(settings.votes))
+    return replace(request, seeds=seeds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class RewardFunction:
         self.judge = judge
         self.columns = {name: name for name in COLUMNS} | dict(columns or {})
         self.on_failure = on_failure
+        # Judged without a reference that was asked for, a sample would get a number that only looks right.
+        self._named = tuple((columns or {}).values())
         self.__name__ = f"genrm_{judge.rubric.name}".replace("-", "_").replace(".", "_")
         if unknown := sorted(set(self.columns) - set(COLUMNS)):
             raise SpecError(f"columns: unknown names {', '.join(unknown)}; known are {', '.join(COLUMNS)}")
@@ -60,6 +62,7 @@ class RewardFunction:
 
         Raises:
             JudgeError: a sample has no judgment and ``on_failure`` is ``raise``.
+            SpecError: a column that ``columns`` names is not there.
             ValueError: the lists differ in length.
         """
         judgments = self.judgments(prompts, completions, **columns)
@@ -73,7 +76,14 @@ class RewardFunction:
         return [judgment.reward for judgment in judgments]
 
     def judgments(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[Judgment]:
-        """The judgments behind the rewards, with critiques and errors. Columns that no criterion needs are ignored."""
+        """The judgments behind the rewards, with critiques and errors. Columns that no criterion needs are ignored.
+
+        Raises:
+            SpecError: a column that ``columns`` names is not there.
+        """
+        if absent := [column for column in self._named if columns.get(column) is None]:
+            here = ", ".join(sorted(columns)) or "none"
+            raise SpecError(f"columns: the trainer hands over no column {', '.join(absent)} (columns here: {here})")
         rows: list[dict[str, Any]] = [
             {"prompt": prompt, "response": completion} for prompt, completion in zip(prompts, completions, strict=True)
         ]

@@ -86,6 +86,8 @@ class Criterion(BaseModel):
         parts = {"ask": self.ask, "check": self.check, "criteria": self.criteria, "constraint": self.constraint}
         if problem := shape_problem(parts):
             raise wrong(*problem, kind=SHAPE)
+        if self.check is not None and set(self.scale.names) != {"no", "yes"}:
+            raise wrong("a check answers yes or no and has no other scale", "remove the scale")
         return self
 
     @property

@@ -123,7 +123,10 @@ class Rubric(BaseModel):
             return self
         criteria = self.criteria + extra
         check_criteria(criteria)
-        return self.model_copy(update={"criteria": criteria})
+        whole = self.model_copy(update={"criteria": criteria})
+        # The copy brings along what the original has cached.
+        whole.__dict__.pop("digest", None)
+        return whole
 
     @cached_property
     def digest(self) -> str:

@@ -105,7 +105,7 @@ def _turns(value: Any) -> tuple[Turn, ...]:
 def _turn(name: str, item: Any) -> Turn:
     if not isinstance(item, Mapping) or "role" not in item or "content" not in item:
         raise InputError(f'field {name!r}: a message {{"role": …, "content": …}} is needed, found {_shown(item)}')
-    if item["role"] not in ROLES:
+    if not isinstance(item["role"], str) or item["role"] not in ROLES:
         raise InputError(
             f"field '{name}.role': one of {', '.join(sorted(ROLES))} is needed, found {_shown(item['role'])}"
         )

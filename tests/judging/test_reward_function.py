@@ -57,3 +57,12 @@ def test_wrong_settings(scripted):
         genrm.RewardFunction(judge, columns={"answer": "a"})
     with pytest.raises(SpecError, match="'none' or 'raise'"):
         genrm.RewardFunction(judge, on_failure="zero")
+
+
+def test_a_named_column_that_is_not_there_stops(scripted):
+    scripted(lambda request, vote, slot: "yes")
+    rubric = {"name": "good", "criteria": [{"id": "good", "ask": "?"}]}
+    reward = genrm.RewardFunction(genrm.Judge(rubric, "scripted"), columns={"reference": "solution"})
+    with pytest.raises(SpecError, match=r"no column solution \(columns here: answer\)"):
+        reward(["p"], ["x"], answer=["4"])
+    assert genrm.RewardFunction(genrm.Judge(rubric, "scripted"))(["p"], ["x"], answer=["4"]) == [1.0]
