@@ -33,6 +33,9 @@ def compile_(
     field: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PATH", help="Where a field is: response=answer.text. Repeatable.")
     ] = None,
+    format: Annotated[
+        str | None, typer.Option(metavar="FORMAT", help="jsonl, json, csv, tsv or parquet; by the suffix otherwise.")
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", "-m", help="Compile for this judge: its style, limits and tokenizer. Loads it."),
@@ -54,7 +57,7 @@ def compile_(
 
     spec = load_rubric(rubric)
     reader = _reader(model, style)
-    sample = _placeholder(spec) if row is None else _row(row, field or [])
+    sample = _placeholder(spec) if row is None else _row(row, field or [], format)
     whole = whole_rubric(spec, sample)
     if not whole.criteria:
         raise InputError(
@@ -124,7 +127,7 @@ def _placeholder(rubric: Rubric) -> Sample:
     )
 
 
-def _row(place: str, fields: list[str]) -> Sample:
+def _row(place: str, fields: list[str], format: str | None) -> Sample:
     """The sample in row N of FILE, read and mapped as ``genrm judge`` would.
 
     Raises:
@@ -143,7 +146,7 @@ def _row(place: str, fields: list[str]) -> Sample:
         raise SpecError(Fault("names no row", field="--row", value=repr(place), fix=fix))
     wanted, last = int(number), 0
     mapping = FieldMap.parse(fields)
-    for raw in open_source(name).rows():
+    for raw in open_source(name, format).rows():
         last = raw.line
         if last < wanted:
             continue

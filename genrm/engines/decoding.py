@@ -34,6 +34,7 @@ class Row:
         writer: makes a fresh writer; called again when a batch has to be repeated.
         deliver: takes the completion or the error, once.
         dropped: whether nobody waits for it any more.
+        begin: is told when the row goes into a batch.
         shared: its prompt is that of an earlier vote of the same request. Whether the cache really held it depends
             on the batch, which must not show in what a run writes.
     """
@@ -42,6 +43,7 @@ class Row:
     writer: Callable[[], Writer]
     deliver: Callable[[Completion | JudgeError], None]
     dropped: Callable[[], bool] = lambda: False
+    begin: Callable[[], None] = lambda: None
     shared: bool = False
     done: bool = field(default=False, init=False)
 

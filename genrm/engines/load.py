@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genrm.engines.fingerprint import fingerprint
 from genrm.engines.model_card import CARD_FILE, DTYPES, ModelCard, load_card
 from genrm.errors import Fault, MissingExtraError, SpecError
 
@@ -26,12 +27,14 @@ class LoadedModel:
 
     Attributes:
         width: of its logits.
+        fingerprint: of its files, so that other weights under the same name are noticed.
         context_tokens: the longest text that it was made for; None when its configuration does not say.
     """
 
     model: Any
     tokenizer: Any
     card: ModelCard | None
+    fingerprint: str
     width: int
     context_tokens: int | None
 
@@ -64,6 +67,7 @@ def load_model(source: str, *, device: str | None, dtype: str | None, revision: 
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
             card = _card(source, revision)
+            folder = _folder(source, revision)
             dtype = dtype or (card.dtype if card else None) or ("float32" if device == "cpu" else "auto")
             model = AutoModelForCausalLM.from_pretrained(
                 source, revision=revision, dtype=dtype if dtype == "auto" else getattr(torch, dtype)
@@ -79,7 +83,8 @@ def load_model(source: str, *, device: str | None, dtype: str | None, revision: 
     if "past_key_values" not in inspect.signature(model.forward).parameters:
         raise _fault("is no decoder with a key-value cache", source, "use a causal language model")
     config = model.config.get_text_config()
-    return LoadedModel(model, tokenizer, card, config.vocab_size, getattr(config, "max_position_embeddings", None))
+    context = getattr(config, "max_position_embeddings", None)
+    return LoadedModel(model, tokenizer, card, fingerprint(folder), config.vocab_size, context)
 
 
 def _check_source(source: str) -> None:
@@ -104,6 +109,14 @@ def _card(source: str, revision: str | None) -> ModelCard | None:
     except OSError:
         return None
     return load_card(Path(path).parent) if path else None
+
+
+def _folder(source: str, revision: str | None) -> Path:
+    """Where the files are: the folder itself, or the hub's snapshot on this machine."""
+    from transformers.utils import cached_file
+
+    config = cached_file(source, "config.json", revision=revision)
+    return Path(config).parent if config else Path(source)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from genrm.checks import run_check
@@ -11,8 +10,8 @@ from genrm.compiler.compile import compile_sample, shows_reference, whole_rubric
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Engine, Usage
 from genrm.engines.model_card import ModelCard
-from genrm.errors import DeadlineError, EngineError, InputError, RowError
-from genrm.judging.judgment import CriterionJudgment, Judgment
+from genrm.errors import DeadlineError, EngineError, InputError, JudgeError, RowError
+from genrm.judging.judgment import Judgment
 from genrm.judging.recheck import recheck
 from genrm.judging.tally import tally
 from genrm.specs.criterion import Criterion
@@ -62,20 +61,22 @@ async def judge_sample(
         else:
             votes |= answer.votes
             usage += answer.usage
+    known = _known(whole, sample, card)
     if card is not None and card.extract:
-        votes = {name: tuple(recheck(v, sample, card) for v in verdicts) for name, verdicts in votes.items()}
+        votes |= {name: tuple(recheck(v, sample, card) for v in votes[name]) for name, made in known.items() if made}
     try:
         judgment = tally(whole, votes)
     except ValueError as error:  # weights that cannot be aggregated: the criteria of this row made them so
         raise InputError(f"field 'criteria': {error}") from None
-    return replace(judgment, id=sample.id, usage=usage, criteria=_domain(whole, sample, card, judgment.criteria))
+    criteria = {name: replace(result, in_domain=known.get(name)) for name, result in judgment.criteria.items()}
+    return replace(judgment, id=sample.id, usage=usage, criteria=criteria)
 
 
 def _seeded(request: JudgeRequest, settings: Settings) -> JudgeRequest:
     """The request with a seed for each vote; criteria that are asked apart err apart, so each request has its own."""
     part = " ".join(request.output.slots)
     seeds = tuple(vote_seed(settings.seed, request.sample_id, index, part) for index in range(settings.votes))
-    return replace(request, seeds=seeds)
+    return replace(request, seeds=seeds, timeout_s=settings.timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ async def _ask(request: JudgeRequest, engine: Engine, card: ModelCard | None, ti
     """The verdicts of one request; an error becomes failed verdicts of its criteria."""
     slots = request.output.slots
     try:
-        async with asyncio.timeout(timeout_s):
+        # An engine with a queue starts the clock when the turn of a call comes: waiting for others is no fault of it.
+        async with asyncio.timeout(None if engine.capabilities.queues else timeout_s):
             completions = await engine.complete(request)
     except TimeoutError:
         return _failed(request, DeadlineError(f"no verdict within {timeout_s:g} s"))
@@ -96,9 +98,14 @@ async def _ask(request: JudgeRequest, engine: Engine, card: ModelCard | None, ti
         return _failed(request, error)
     except Exception as error:  # the boundary to third-party engines: whatever breaks there fails this call alone
         return _failed(request, EngineError(f"{type(error).__name__}: {error}"))
-    read = [read_verdicts(request, completion, card=card) for completion in completions]
+    read = [
+        {slot: Verdict(slot, error=completion) for slot in slots}
+        if isinstance(completion, JudgeError)
+        else read_verdicts(request, completion, card=card)
+        for completion in completions
+    ]
     votes = {slot: tuple(verdicts[slot] for verdicts in read) for slot in slots}
-    return _Answer(votes, sum((completion.usage for completion in completions), Usage()))
+    return _Answer(votes, sum((c.usage for c in completions if not isinstance(c, JudgeError)), Usage()))
 
 
 def _failed(request: JudgeRequest, error: RowError) -> _Answer:
@@ -111,12 +118,9 @@ def in_domain(rubric: Rubric, criterion: Criterion, card: ModelCard, *, referenc
     return card.knows(criterion, reference and shows_reference(rubric, criterion, card.prompts))
 
 
-def _domain(
-    rubric: Rubric, sample: Sample, card: ModelCard | None, results: Mapping[str, CriterionJudgment]
-) -> dict[str, CriterionJudgment]:
-    """Mark the criteria that the judge says it was not made for."""
+def _known(rubric: Rubric, sample: Sample, card: ModelCard | None) -> dict[str, bool]:
+    """Per judged criterion, whether the judge says that it was made for it; empty for judges without a card."""
     if card is None:
-        return dict(results)
+        return {}
     reference = bool(sample.reference)
-    known = {leaf.id: in_domain(rubric, leaf, card, reference=reference) for leaf in rubric.leaves() if leaf.is_judged}
-    return {name: replace(result, in_domain=known.get(name)) for name, result in results.items()}
+    return {leaf.id: in_domain(rubric, leaf, card, reference=reference) for leaf in rubric.leaves() if leaf.is_judged}

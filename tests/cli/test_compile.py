@@ -124,6 +124,12 @@ def test_rows_are_counted_by_line(folder):
     assert report("tone.yaml", "--row", "rows.jsonl:6")["sample"] == "6"
 
 
+def test_the_format_can_be_said(folder):
+    (folder / "rows.data").write_text(ROWS[0])
+    assert "add --format" in str(run("tone.yaml", "--row", "rows.data:1").exception)
+    assert report("tone.yaml", "--row", "rows.data:1", "--format", "jsonl")["sample"] == "first"
+
+
 def test_thinking_is_shown(folder):
     (folder / "thinker.yaml").write_text(RUBRIC + "think: true\nthink_tokens: 77\n")
     assert "free     thinking up to </think>, at most 77 tokens" in shown("thinker.yaml")

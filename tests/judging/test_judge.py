@@ -346,3 +346,18 @@ def test_the_exit_of_a_process_does_not_wait_for_a_stuck_engine(scripted, monkey
     began = time.monotonic()
     runtime.shutdown()
     assert time.monotonic() - began < 10
+
+
+def test_one_failed_vote_of_an_engine_is_withheld(scripted):
+    engine = scripted(lambda request, vote, slot: "yes")
+    whole = engine.complete
+
+    async def some(request):
+        completions = await whole(request)
+        return [EngineError("lost"), *completions[1:]]
+
+    engine.complete = some
+    judgment = judge(votes=3).judge(response="x")
+    assert judgment.status == "ok"
+    assert judgment.criteria["good"].votes == (None, "yes", "yes")
+    assert judgment.usage.requests == 2

@@ -1,7 +1,8 @@
 """Closed-list criteria: responses with known features, and the critique that names them.
 
-A critique reads ``asked no code; found answer-steps-…code+…greeting+: !``: what the criterion asks for, whether the
-response has (``+``) or lacks (``-``) each of nine features, and one mark, ``=`` (met) or ``!`` (not met).
+A critique reads ``asked no code; found answer-steps-…code+…greeting+: no code+!``: what the criterion asks for, whether
+the response has (``+``) or lacks (``-``) each of nine features, both for the asked one, and a mark, ``=`` (met) or
+``!`` (not met).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .phrasings import KEYS
 from .texts import load
 from .worlds import Split, Value, draw, write
 
-CRITIQUE = "asked {asked}; found {found}: {mark}"
+CRITIQUE = "asked {asked}; found {found}: {last}{mark}"
 _TEXTS = load("criteria")
 GREETINGS = _TEXTS["greetings"]
 REFUSALS = _TEXTS["refusals"]
@@ -143,8 +144,10 @@ def _statement(r: random.Random, value: Value, split: Split, key: str) -> str:
 def judge(key: str, negated: bool, found: list[str]) -> tuple[str, bool]:
     """The critique of a closed-list criterion, and its verdict."""
     met = (key in found) != negated
-    listed = "".join(k + ("+" if k in found else "-") for k in KEYS)
-    return CRITIQUE.format(asked=("no " if negated else "") + key, found=listed, mark="=" if met else "!"), met
+    asked = ("no " if negated else "") + key
+    flags = {k: k + ("+" if k in found else "-") for k in KEYS}
+    last = asked.removesuffix(key) + flags[key]
+    return CRITIQUE.format(asked=asked, found="".join(flags.values()), last=last, mark="=" if met else "!"), met
 
 
 __all__ = ["CRITIQUE", "KEYS", "compose", "judge"]
