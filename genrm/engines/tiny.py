@@ -32,5 +32,6 @@ class TinyEngine(HfEngine):
         if variant not in VARIANTS:
             forms = ", ".join("tiny" if name == "default" else f"tiny:{name}" for name in VARIANTS)
             raise SpecError(Fault("there is no such embedded judge", field="model", value=variant, fix=f"use {forms}"))
-        defaults: dict[str, Any] = {"device": "cpu", "dtype": "float64", "threads": 1, "name": "tiny", "batch_size": 32}
+        defaults: dict[str, Any] = {"device": "cpu", "dtype": "float64", "threads": 1, "batch_size": 32}
+        defaults["name"] = "tiny" if variant == "default" else f"tiny:{variant}"
         super().__init__(str(tiny_dir(variant)), **defaults | options)

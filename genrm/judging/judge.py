@@ -69,10 +69,7 @@ class Judge:
         self.timeout_s = timeout_s
         self.max_in_flight = max_in_flight
         self.engine_options = dict(engine_options or {})
-        if self.votes < 1:
-            raise SpecError(f"votes: at least 1 is needed, found {votes}")
-        if max_in_flight < 1:
-            raise SpecError(f"max_in_flight: at least 1 is needed, found {max_in_flight}")
+        _check_settings(self)
 
     def __repr__(self) -> str:
         return f"Judge({self.rubric.name!r}, model={self.model!r}, votes={self.votes}, seed={self.seed})"
@@ -92,7 +89,13 @@ class Judge:
         return self.judge_many([row | {"context": context, "criteria": criteria}])[0]
 
     def judge_many(self, rows: Iterable[Row]) -> list[Judgment]:
-        """Judge all rows, in order. Rows are input rows (see ``docs/input-and-output.md``) or samples."""
+        """Judge all rows, in order. Rows are input rows (see ``docs/input-and-output.md``) or samples.
+
+        Raises:
+            SpecError: ``rows`` is a single row, or the model cannot be opened.
+        """
+        if isinstance(rows, Mapping | str):
+            raise SpecError(f"rows: a list of rows is needed, found a single {type(rows).__name__}")
         bound = self._bind()
 
         def start(row: Row, index: int) -> asyncio.Future[Judgment]:
@@ -148,6 +151,8 @@ class Judge:
                 f"{card.name} was not trained for {', '.join(stray)}; what it says about them is noise and is marked "
                 '"in_domain": false'
             )
+        if self.rubric.think and card.prompts == "compact":
+            notes.append(f"{card.name} does not think: think and think_tokens of the rubric have no effect")
         return notes
 
     def engine(self) -> Engine:
@@ -160,6 +165,18 @@ class Judge:
     def _bind(self) -> _Bound:
         settings = Settings(self.votes, self.seed, self.timeout_s)
         return _Bound(self.rubric, self.engine(), self._card(), settings, self.identity())
+
+
+def _check_settings(judge: Judge) -> None:
+    for name in ("votes", "max_in_flight"):
+        value = getattr(judge, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise SpecError(f"{name}: a whole number of at least 1 is needed, found {value!r}")
+    if isinstance(judge.seed, bool) or not isinstance(judge.seed, int):
+        raise SpecError(f"seed: a whole number is needed, found {judge.seed!r}")
+    timeout = judge.timeout_s
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0):
+        raise SpecError(f"timeout_s: seconds above 0 are needed (None waits for ever), found {timeout!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ class CriterionJudgment:
         critiques: of all votes, in vote order.
         votes: labels in vote order; None where a vote failed.
         agreement: share of the votes that said the voted label.
+        checked: what code found about the critiques: "disagree" when that of any vote contradicts its verdict,
+            misquotes the reference, or quotes an answer that the response does not hold.
         in_domain: False when the judge was not made for this question (the embedded judge declares its domain).
     """
 

@@ -114,7 +114,12 @@ def _failed(request: JudgeRequest, error: RowError) -> _Answer:
 
 
 def in_domain(rubric: Rubric, criterion: Criterion, card: ModelCard, *, reference: bool) -> bool:
-    """Whether the judge says that it was made for this question, on samples with or without a reference."""
+    """Whether the judge says that it was made for this question, on samples with or without a reference.
+
+    A judge that decides inside its critique was not made to answer without one.
+    """
+    if card.decision is not None and not rubric.critique:
+        return False
     return card.knows(criterion, reference and shows_reference(rubric, criterion, card.prompts))
 
 

@@ -43,6 +43,8 @@ class RewardFunction:
         columns: Mapping[str, str] | None = None,
         on_failure: Literal["none", "raise"] = "none",
     ) -> None:
+        if not isinstance(judge, Judge):
+            raise SpecError(f"judge: a genrm.Judge is needed, found a {type(judge).__name__}")
         self.judge = judge
         self.columns = {name: name for name in COLUMNS} | dict(columns or {})
         self.on_failure = on_failure
@@ -79,7 +81,7 @@ class RewardFunction:
         """The judgments behind the rewards, with critiques and errors. Columns that no criterion needs are ignored.
 
         Raises:
-            SpecError: a column that ``columns`` names is not there.
+            SpecError: a column that ``columns`` names is not there, or a column does not have a value per completion.
         """
         if absent := [column for column in self._named if columns.get(column) is None]:
             here = ", ".join(sorted(columns)) or "none"
@@ -91,6 +93,10 @@ class RewardFunction:
             values = columns.get(column)
             if values is None:
                 continue
+            if isinstance(values, str | Mapping) or not hasattr(values, "__len__"):
+                raise SpecError(f"column {column!r}: a list is needed, found a {type(values).__name__}")
+            if len(values) != len(rows):
+                raise SpecError(f"column {column!r} has {len(values)} values for {len(rows)} completions")
             for row, value in zip(rows, values, strict=True):
                 row[name] = value
         return self.judge.judge_many([row | {"id": _content_id(row)} for row in rows])

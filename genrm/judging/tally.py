@@ -11,7 +11,7 @@ from genrm.judging.judgment import CriterionJudgment, Judgment, Status
 from genrm.rewards.tree import Node, aggregate
 from genrm.specs.criterion import Criterion
 from genrm.specs.rubric import Rubric
-from genrm.verdicts.verdict import Verdict
+from genrm.verdicts.verdict import Checked, Verdict
 from genrm.voting.rules import Rule, pooled, vote
 
 Votes = Mapping[str, Sequence[Verdict]]
@@ -51,9 +51,14 @@ def tally_criterion(criterion: Criterion, verdicts: Sequence[Verdict], rule: Rul
         agreement=voted.agreement,
         read=standing.read,
         closed=sum(verdict.closed for verdict in said),
-        checked=standing.checked,
+        checked=_checked([verdict.checked for verdict in said]),
         error=next((v.error for v in verdicts if v.error), None),
     )
+
+
+def _checked(found: Sequence[Checked | None]) -> Checked | None:
+    """One vote that contradicts its own critique is worth a look, whatever the others say."""
+    return "disagree" if "disagree" in found else "agree" if "agree" in found else None
 
 
 def reward_of(rubric: Rubric, scores: Mapping[str, float | None]) -> float | None:

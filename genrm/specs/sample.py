@@ -9,6 +9,7 @@ Rows are data from outside: every wrong type is named with its field, and nothin
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +37,7 @@ class Sample:
     """One thing to judge.
 
     Attributes:
-        response: what is judged; never the empty text (blanks alone are judged).
+        response: what is judged; never without any visible character.
         prompt: what it answers: turns of a conversation, a single user turn for a plain string, or none.
         reference: accepted answers; any of them counts as right.
         context: material the response should rest on.
@@ -71,8 +72,8 @@ class Sample:
                 "map another name with --field response=NAME"
             )
         response = _text_of("response", row["response"])
-        if not response:
-            raise InputError("field 'response' is empty; there is nothing to judge")
+        if not any(unicodedata.category(char)[0] not in "ZC" for char in response):
+            raise InputError("field 'response' is empty or shows nothing; there is nothing to judge")
         context = row.get("context")
         return cls(
             response=response,

@@ -250,11 +250,32 @@ def test_the_private_loop_refuses_to_wait_for_itself(scripted):
         runtime.current().call(inner())
 
 
-@pytest.mark.parametrize("options", [{"votes": 0}, {"max_in_flight": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"votes": 0}, {"votes": "3"}, {"votes": True}, {"max_in_flight": 0}),
+        *({"seed": 1.5}, {"timeout_s": 0}, {"timeout_s": -1}, {"timeout_s": "1"}),
+    ],
+    ids=str,
+)
 def test_bad_settings(scripted, options):
     scripted(lambda request, vote, slot: "yes")
-    with pytest.raises(SpecError, match="at least 1"):
+    (name,) = options
+    with pytest.raises(SpecError, match=rf"^{name}: "):
         judge(**options)
+
+
+def test_one_row_is_no_list_of_rows(scripted):
+    scripted(lambda request, vote, slot: "yes")
+    with pytest.raises(SpecError, match="a list of rows is needed"):
+        judge().judge_many({"response": "x"})
+
+
+@pytest.mark.parametrize("response", ["", " \n\t", "\u200b", "\u202e", "\x00"])
+def test_a_response_that_shows_nothing_is_bad_input(scripted, response):
+    scripted(lambda request, vote, slot: "yes")
+    judgment = judge().judge(response=response)
+    assert (judgment.reward, judgment.error.category) == (None, "bad_input")
 
 
 def test_identity_names_everything_that_decides(scripted):

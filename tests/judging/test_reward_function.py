@@ -46,8 +46,12 @@ def test_lengths_must_agree(scripted):
     reward = genrm.RewardFunction(genrm.Judge(VERIFY, "scripted"))
     with pytest.raises(ValueError, match="zip"):
         reward(["p"], ["x", "y"])
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(SpecError, match="column 'reference' has 2 values for 1 completions"):
         reward(["p"], ["x"], reference=["1", "2"])
+    with pytest.raises(SpecError, match="a list is needed, found a str"):
+        reward(["p", "p"], ["x", "y"], reference="42")
+    with pytest.raises(SpecError, match=r"a genrm\.Judge is needed, found a str"):
+        genrm.RewardFunction("math-verify")
 
 
 def test_wrong_settings(scripted):
