@@ -63,6 +63,8 @@ def compare(rows: Path, output: Path) -> dict[str, Any]:
     counts = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
     missing = 0
     for judged in map(json.loads, output.open(encoding="utf-8")):
+        if judged["id"] not in labels:
+            raise ValueError(f"{output}: row {judged['id']!r} is not in {rows}; name the rows that were judged")
         if judged["reward"] is None:
             missing += 1
         else:
@@ -89,12 +91,20 @@ def main() -> None:
     check.add_argument("rows", type=Path)
     check.add_argument("output", type=Path)
     args = parser.parse_args()
-    if args.verb == "compare":
-        print(json.dumps(compare(args.rows, args.output), indent=1))
-        return
-    with args.out.open("w", encoding="utf-8") as file:
-        for row in list(SETS[args.set](args.data))[:: args.every]:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    try:
+        if args.verb == "compare":
+            print(json.dumps(compare(args.rows, args.output), indent=1))
+            return
+        if args.every < 1:
+            parser.error(f"--every: at least 1 is needed, found {args.every}")
+        rows = list(SETS[args.set](args.data))[:: args.every]
+        with args.out.open("w", encoding="utf-8") as file:
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+    except ValueError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

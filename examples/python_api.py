@@ -1,6 +1,6 @@
 """The Python interface on the embedded judge: one sample, many, a stream, and a reward for a trainer.
 
-    python examples/python_api.py
+python examples/python_api.py
 """
 
 from __future__ import annotations

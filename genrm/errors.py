@@ -37,6 +37,12 @@ Category = Literal[
 ]
 
 
+def excerpt(value: object, limit: int = 80) -> str:
+    """A value as it stands in an error message: as Python writes it, cut to ``limit`` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 class ErrorRow(TypedDict):
     """The ``error`` field of an output row."""
 
@@ -82,13 +88,19 @@ class SpecError(GenrmError):
         self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.faults,)
+
 
 class MissingExtraError(GenrmError):
     """An optional package is not installed."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        self.package, self.extra = package, extra
+        self.package, self.extra, self.purpose = package, extra, purpose
         super().__init__(f"{purpose} needs the package {package!r}. Fix: pip install 'genrm[{extra}]'")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.package, self.extra, self.purpose)
 
 
 class FileError(GenrmError):

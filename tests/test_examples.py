@@ -41,6 +41,18 @@ def test_demo_data_gets_a_reward_on_every_row(tmp_path):
     assert by_id["cows-wrong"] == "no"
 
 
+def test_public_data_says_what_is_wrong(tmp_path):
+    script, rows, out = str(EXAMPLES / "public_data.py"), tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    rows.write_text('{"id": "a", "is_correct": true}\n')
+    out.write_text('{"id": "b", "reward": 1.0}\n')
+    assert "row 'b' is not in" in run(script, "compare", str(rows), str(out), code=2).stderr
+    new = tmp_path / "new.jsonl"
+    wanted = ("rows", "gsm8k", "--data", str(tmp_path / "no"), "--out", str(new))
+    assert "No such file" in run(script, *wanted, code=2).stderr
+    assert "at least 1" in run(script, *wanted, "--every", "0", code=2).stderr
+    assert not new.exists()
+
+
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "rubric", "least"), [("gsm8k", "math-verify", 0.9), ("evouna", "factual-correctness", 0.5)]

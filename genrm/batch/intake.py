@@ -56,7 +56,7 @@ def intake(source: Source, fields: FieldMap, note: Callable[[str], None] = lambd
 
 def _item(raw: InputRow, fields: FieldMap, seen: SeenIds, noted: set[str], note: Callable[[str], None]) -> Item:
     if raw.row is None:
-        seen.claim_line(raw.line)
+        # Its line number is only what it is called: taking it as id would fail a good row that has this id.
         return Item(raw.line, str(raw.line), _sha(raw.raw), error=raw.error)
     row: Mapping[str, Any] = raw.row
     fault: InputError | None = None

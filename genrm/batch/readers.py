@@ -130,8 +130,9 @@ def open_source(path: str, format: str | None = None) -> Source:
         raise FileError(f"{path}: you may not read this file; see ls -l {path}")
     found = format or _format_of(file.name)
     if found is None:
-        shown = "".join(file.suffixes[-2:]) or "no suffix"
-        raise FileError(f"{path}: {shown} says nothing about the format; add --format with one of {known}")
+        shown = "".join(file.suffixes[-2:])
+        why = f"the suffix {shown} does not name a format" if shown else "there is no suffix that names the format"
+        raise FileError(f"{path}: {why}; add --format with one of {known}")
     return Source(path, cast(Format, found), file)
 
 

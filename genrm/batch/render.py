@@ -147,7 +147,8 @@ def _criteria_table(summary: Summary) -> Table:
         mean = f"{criterion.scores.mean:.3f}" if n else "–"
         table.add_row(Text(plain(name)), *map(Text, (*rate, mean, f"{n:,}", f"{criterion.failed:,}")))
     if len(summary.criteria) > MAX_CRITERIA:
-        table.add_row(Text(f"… {len(summary.criteria) - MAX_CRITERIA} more (--json has all)", style="dim"))
+        table.caption = Text(f"… {len(summary.criteria) - MAX_CRITERIA} more (--json has all)", style="dim")
+        table.caption_justify = "left"
     return table
 
 

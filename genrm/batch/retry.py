@@ -46,6 +46,11 @@ class Retries:
                 self._offsets[parse_json(data)["line"]] = self._end
                 self._end += len(data)
 
+    def forget(self, wrong: Callable[[dict[str, Any]], bool]) -> None:
+        """Leave out new rows that an earlier, other run wrote."""
+        for line in [line for line in self._offsets if (row := self.get(line)) and wrong(row)]:
+            del self._offsets[line]
+
     def get(self, line: int) -> dict[str, Any] | None:
         """The new row of an input line, if it has one."""
         data = self._read(line)

@@ -159,15 +159,18 @@ class _Run:
             return
         if self.options.restart and path.exists():
             self.report.note(f"--restart: overwriting {path} ({path.stat().st_size:,} bytes)")
-            retry_path(path).unlink(missing_ok=True)
         journal = Journal.open(path, self._manifest(), restart=self.options.restart, visit=self._visit)
         self.sink = self.journal = stack.enter_context(journal)
+        if not journal.rows:
+            # Second tries belong to an output file that is no more.
+            retry_path(path).unlink(missing_ok=True)
         if journal.repaired:
             self.report.note(f"{path}: the last row was cut in the middle; it is judged anew")
         if journal.rows:
             self.report.note(f"{path}: {journal.rows:,} rows are finished; going on after them")
         if self.options.retry != "no":
             self.retries = Retries(path)
+            self.retries.forget(lambda row: {**row["judge"], "input": ""} != {**self.identity, "input": ""})
             stack.callback(self.retries.close)
         if journal.rows and self.source.seekable and (self.retries is not None or not journal.ascending):
             # With gaps to fill, judging would begin before the last finished row has been compared.

@@ -14,6 +14,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from fractions import Fraction
 
 from genrm.checks.numbers import KNOWN_UNITS, Quantity, last_boxed, parse_number, plain_text
 
@@ -86,10 +87,11 @@ def same_quantity(a: Quantity, b: Quantity, *, tolerance: float = 0.0, relative:
     A percentage equals a plain number that is either its figure or its value (50% is 50 and 0.5). With two
     different units the answer is False for equal figures of known units, and None where it depends on a conversion.
     """
-    slack = max(tolerance, relative * abs(float(b.value)))
+    # In fractions: a figure of a response may be too large for a float.
+    slack = max(Fraction(tolerance), Fraction(relative) * abs(b.value)) * (1 + Fraction(1, 10**12))
 
-    def near(x: object, y: object) -> bool:
-        return x == y or (slack > 0 and abs(float(x) - float(y)) <= slack * (1 + 1e-12))  # type: ignore[arg-type]
+    def near(x: Fraction, y: Fraction) -> bool:
+        return abs(x - y) <= slack
 
     if a.unit == b.unit:
         return near(a.value, b.value)

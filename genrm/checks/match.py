@@ -94,8 +94,11 @@ def shown(quantity: Quantity) -> str:
     if value.denominator == 1:
         text = str(value.numerator)
     else:
-        text = f"{float(value):.12g}"
-        text = text if float(text) == value else f"{value.numerator}/{value.denominator}"
+        try:
+            text = f"{float(value):.12g}"
+        except OverflowError:
+            text = ""
+        text = text if text and float(text) == value else f"{value.numerator}/{value.denominator}"
     return f"{text if len(text) <= 40 else text[:39] + '…'} {quantity.unit}".strip()
 
 

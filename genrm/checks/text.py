@@ -15,8 +15,8 @@ from genrm.specs.check import (
     LengthCheck,
     RegexCheck,
     RepetitionCheck,
-    compile_pattern,
 )
+from genrm.specs.patterns import compile_pattern
 from genrm.specs.sample import Sample
 
 REGEX_SECONDS = 1.0

@@ -1,6 +1,7 @@
 """The command line: one file a verb. Standard output is for data, standard error for people.
 
-Exit codes: 0 done; 1 finished with rows that have no reward; 2 bad arguments, spec or input; 130 interrupted.
+Exit codes: 0 done; 1 finished with rows that have no reward; 2 bad arguments, spec or input; 130 interrupted;
+70 a fault of genrm itself.
 """
 
 from __future__ import annotations
@@ -61,3 +62,9 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(141)
+    except Exception:  # a fault of genrm's own: 1 and 2 mean something else to those who call this from scripts
+        import traceback
+
+        traceback.print_exc()
+        print("genrm: this is a fault of genrm itself; please report it with the lines above", file=sys.stderr)
+        sys.exit(70)

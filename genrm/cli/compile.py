@@ -33,6 +33,9 @@ def compile_(
     field: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PATH", help="Where a field is: response=answer.text. Repeatable.")
     ] = None,
+    format: Annotated[
+        str | None, typer.Option(metavar="FORMAT", help="jsonl, json, csv, tsv or parquet; by the suffix otherwise.")
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", "-m", help="Compile for this judge: its style, limits and tokenizer. Loads it."),
@@ -54,7 +57,7 @@ def compile_(
 
     spec = load_rubric(rubric)
     reader = _reader(model, style)
-    sample = _placeholder(spec) if row is None else _row(row, field or [])
+    sample = _placeholder(spec) if row is None else _row(row, field or [], format)
     whole = whole_rubric(spec, sample)
     if not whole.criteria:
         raise InputError(
@@ -66,7 +69,8 @@ def compile_(
         capabilities=reader.capabilities,
         temperature=spec.vote.sampling_temperature(spec.vote.asked),
     )
-    report = _report(whole, sample, requests, reader)
+    # Named as in an output row, where the criteria of a row do not count as the rubric's.
+    report = {"rubric": f"{spec.name}@{spec.digest}", **_report(whole, sample, requests, reader)}
     if json_:
         import orjson
 
@@ -123,7 +127,7 @@ def _placeholder(rubric: Rubric) -> Sample:
     )
 
 
-def _row(place: str, fields: list[str]) -> Sample:
+def _row(place: str, fields: list[str], format: str | None) -> Sample:
     """The sample in row N of FILE, read and mapped as ``genrm judge`` would.
 
     Raises:
@@ -142,7 +146,7 @@ def _row(place: str, fields: list[str]) -> Sample:
         raise SpecError(Fault("names no row", field="--row", value=repr(place), fix=fix))
     wanted, last = int(number), 0
     mapping = FieldMap.parse(fields)
-    for raw in open_source(name).rows():
+    for raw in open_source(name, format).rows():
         last = raw.line
         if last < wanted:
             continue
@@ -162,14 +166,14 @@ def _row(place: str, fields: list[str]) -> Sample:
 
 
 def _report(rubric: Rubric, sample: Sample, requests: list[JudgeRequest], reader: _Reader) -> dict[str, Any]:
+    from genrm.compiler.neutral import neutralise
     from genrm.compiler.render import prompt_digest
 
     leaves = {leaf.id: leaf for leaf in rubric.leaves()}
     return {
-        "rubric": f"{rubric.name}@{rubric.digest}",
         "prompt": prompt_digest(reader.capabilities.prompts),
         "style": reader.capabilities.prompts,
-        "sample": sample.id,
+        "sample": neutralise(sample.id),
         "requests": [_request(request, leaves, reader) for request in requests],
         "checks": [leaf.id for leaf in leaves.values() if leaf.check is not None],
         "tokens_counted_by": reader.counted_by,

@@ -126,6 +126,8 @@ def import_(
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
 ) -> None:
     """Bring rubrics in: score rubrics (BiGGen), signed points (HealthBench), checklists (RaR), trees (PaperBench)."""
+    from dataclasses import replace
+
     from genrm.errors import SpecError
     from genrm.specs.importers import import_rows, import_rubric, read_data
     from genrm.specs.load import SUFFIXES
@@ -136,7 +138,11 @@ def import_(
     if rubric_out is not None and not rows_wanted:
         _refuse("--rubric-out goes with rows; end -o in .jsonl")
     base = rubric_out or out.with_suffix(".rubric.yaml")
+    if base.resolve() == out.resolve():
+        _refuse(f"-o and --rubric-out both name {out}, and one would overwrite the other; name two files")
     for target in (out, base) if rows_wanted else (out,):
+        if target.exists() and data.exists() and target.samefile(data):
+            _refuse(f"{target} is the file that is read; write to another one")
         if target.exists() and not force:
             _refuse(f"{target} exists; use --force to overwrite it")
     try:
@@ -161,7 +167,7 @@ def import_(
         _write_rubric(out, import_rubric(content, name=called, importer=importer), importer.name)
         typer.echo(f"{importer.name}: rubric in {out}", err=True)
     except SpecError as error:
-        _fail(error.faults)
+        _fail(tuple(replace(fault, file=fault.file or str(data)) for fault in error.faults))
 
 
 def _importer(name: str, content: Any) -> Importer:

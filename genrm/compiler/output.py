@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from genrm.errors import TruncatedError, UnparseableError
+from genrm.errors import TruncatedError, UnparseableError, excerpt
 
 STRING_BODY = r'([^"\\\x00-\x1F]|\\["\\/bfnrt]|\\u[0-9A-Fa-f]{4})*'
 
@@ -166,12 +166,12 @@ class OutputPlan:
             _in_order(item, ["critique", "label"] if self.critique else ["label"], f"criterion {slot!r}")
             if item["label"] not in labels:
                 raise UnparseableError(
-                    f"criterion {slot!r}: one of {', '.join(labels)} is needed, found {_shown(item['label'])}"
+                    f"criterion {slot!r}: one of {', '.join(labels)} is needed, found {excerpt(item['label'])}"
                 )
             answer.labels[slot] = item["label"]
             if self.critique:
                 if not isinstance(item["critique"], str):
-                    raise UnparseableError(f"criterion {slot!r}: the critique is no text: {_shown(item['critique'])}")
+                    raise UnparseableError(f"criterion {slot!r}: the critique is no text: {excerpt(item['critique'])}")
                 answer.critiques[slot] = _whole(item["critique"])
         return answer
 
@@ -202,9 +202,9 @@ def read_json(text: str) -> Any:
         # Some back ends let raw control characters into strings; they harm nobody once parsed.
         return json.loads(text, strict=False, object_pairs_hook=_unique)
     except _DoubledKeyError as error:
-        raise UnparseableError(f"the output has the key {error.args[0]!r} twice: {_shown(text)}") from None
+        raise UnparseableError(f"the output has the key {error.args[0]!r} twice: {excerpt(text)}") from None
     except (ValueError, RecursionError) as error:
-        raise UnparseableError(f"the output is not JSON ({error}): {_shown(text)}") from None
+        raise UnparseableError(f"the output is not JSON ({error}): {excerpt(text)}") from None
 
 
 def _key(slot: str) -> str:
@@ -230,16 +230,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _in_order(item: Any, keys: list[str], where: str) -> None:
     if not isinstance(item, dict):
-        raise UnparseableError(f"{where}: a JSON object is needed, found {_shown(item)}")
+        raise UnparseableError(f"{where}: a JSON object is needed, found {excerpt(item)}")
     if list(item) != keys:
         raise UnparseableError(
-            f"{where}: the keys {', '.join(keys)} are needed in this order, found {_shown(list(item))}"
+            f"{where}: the keys {', '.join(keys)} are needed in this order, found {excerpt(list(item))}"
         )
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def _whole(text: str) -> str:

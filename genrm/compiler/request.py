@@ -25,6 +25,7 @@ class JudgeRequest:
         seeds: one per vote; the engine returns as many completions, in this order.
         temperature: 0 takes the most likely token, and the seeds then change nothing.
         sample_id: for messages and logs alone.
+        timeout_s: for engines that keep the deadline themselves (``Capabilities.queues``); None waits for ever.
     """
 
     messages: tuple[Message, ...]
@@ -32,3 +33,4 @@ class JudgeRequest:
     seeds: tuple[int, ...] = (0,)
     temperature: float = 0.0
     sample_id: str = ""
+    timeout_s: float | None = None

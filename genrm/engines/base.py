@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from genrm.compiler.request import JudgeRequest
+from genrm.errors import JudgeError
 
 PromptStyle = Literal["full", "compact"]
 
@@ -91,6 +92,8 @@ class Capabilities:
         seeds: the same seed gives the same completion.
         context_tokens: the longest prompt plus output; None when unknown.
         control_tokens: the tokenizer's special tokens; the compiler keeps them out of the judged material.
+        queues: calls wait in a queue of the engine's own, and it keeps their deadline itself, from when their turn
+            comes; other engines are cut off by the caller.
     """
 
     prompts: PromptStyle = "full"
@@ -99,6 +102,7 @@ class Capabilities:
     seeds: bool = True
     context_tokens: int | None = None
     control_tokens: frozenset[str] = frozenset()
+    queues: bool = False
 
 
 class Engine(Protocol):
@@ -108,11 +112,11 @@ class Engine(Protocol):
     model: str
     capabilities: Capabilities
 
-    async def complete(self, request: JudgeRequest) -> list[Completion]:
-        """One completion per seed of the request, in that order.
+    async def complete(self, request: JudgeRequest) -> list[Completion | JudgeError]:
+        """One completion per seed of the request, in that order; where one seed has none, its error stands there.
 
         Raises:
-            JudgeError: no completion can be had; the subclass is the category.
+            JudgeError: no seed has a completion; the subclass is the category.
         """
         ...
 

@@ -14,6 +14,7 @@ import asyncio
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
@@ -21,16 +22,35 @@ from dataclasses import dataclass
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Completion
 from genrm.engines.decoding import Row
-from genrm.errors import EngineError, JudgeError
+from genrm.errors import DeadlineError, EngineError, JudgeError
 
 Prepare = Callable[[JudgeRequest], list[Row]]
 """Rows of a request, one per seed, each without its destination; raises JudgeError for a request that cannot run."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _Call:
+    """A request with a future per seed, and when the first of its rows went into a batch."""
+
     request: JudgeRequest
     futures: tuple[Future[Completion], ...]
+    submitted: float
+    begun: float | None = None
+
+    def begin(self) -> None:
+        """A row of this call goes into a batch."""
+        self.begun = self.begun or time.monotonic()
+
+    def overdue(self, seconds: float, last_batch: float) -> bool:
+        """Whether it has run for so long, or has waited for its turn while no batch was begun for twice as long."""
+        now = time.monotonic()
+        if self.begun is None:
+            return now - max(self.submitted, last_batch) > 2 * seconds
+        return now - self.begun > seconds
+
+
+LOOK_SECONDS = 5.0
+"""How often a waiting call looks whether it is overdue, at least."""
 
 
 class Worker:
@@ -57,34 +77,59 @@ class Worker:
         self._batch_size, self._linger_s = batch_size, linger_s
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._closing = threading.Event()
+        self._last_batch = time.monotonic()
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._serve, name="genrm-model", daemon=True)
         self._thread.start()
 
-    async def submit(self, request: JudgeRequest) -> list[Completion]:
-        """One completion per seed, in order. Cancelling drops the rows at their next token.
+    async def submit(self, request: JudgeRequest) -> list[Completion | JudgeError]:
+        """One completion per seed, in order, or its error. Cancelling drops the rows at their next token.
+
+        The request's deadline counts from when its first row goes into a batch. What has waited while the thread
+        began no batch for twice that time is given up too: the model hangs.
 
         Raises:
-            JudgeError: a row failed; the others are dropped.
+            JudgeError: there is no completion at all, or the worker is closed or belongs to another process.
         """
         if self._process != os.getpid():
             raise EngineError("this engine was opened before a fork; open one in each process", retryable=False)
         if self._closing.is_set():
             raise EngineError("the engine is closed", retryable=False)
         futures = tuple(Future[Completion]() for _ in request.seeds)
-        self._calls.put(_Call(request, futures))
+        call = _Call(request, futures, time.monotonic())
+        self._calls.put(call)
         try:
-            return await asyncio.gather(*map(asyncio.wrap_future, futures))
+            await self._settled(call)
+            outcomes = [_outcome(future, request.timeout_s) for future in futures]
         finally:
             for future in futures:
                 future.cancel()
+        errors = [item for item in outcomes if isinstance(item, JudgeError)]
+        if errors and len(errors) == len(outcomes):
+            raise errors[0]
+        return outcomes
 
-    def close(self) -> None:
+    async def _settled(self, call: _Call) -> None:
+        """Wait for every row of a call, or until it is overdue; rows that are not done then are cancelled."""
+        rows = asyncio.gather(*map(asyncio.wrap_future, call.futures), return_exceptions=True)
+        seconds = call.request.timeout_s
+        try:
+            while not rows.done():
+                await asyncio.wait([rows], timeout=seconds and min(seconds / 4, LOOK_SECONDS))
+                if seconds and call.overdue(seconds, self._last_batch):
+                    return
+        finally:
+            rows.cancel()
+
+    async def close(self) -> None:
         """End the thread; rows that are still waited for get an error. Returns when it has ended."""
+        if self._process != os.getpid():
+            return
         self._closing.set()
         self._calls.put(None)
-        if self._process == os.getpid():
-            self._thread.join()
+        # Looked after, not joined in a thread of the loop's executor: while Python exits there is none any more.
+        while self._thread.is_alive():
+            await asyncio.sleep(0.005)
 
     def _serve(self) -> None:
         waiting: list[Row] = []
@@ -93,7 +138,11 @@ class Worker:
             while not self._closing.is_set():
                 waiting += self._receive(block=not waiting)
                 if waiting:
-                    self._run(next_batch(waiting, self._batch_size))
+                    batch = next_batch(waiting, self._batch_size)
+                    self._last_batch = time.monotonic()
+                    for row in batch:
+                        row.begin()
+                    self._run(batch)
                 waiting = [row for row in waiting if not row.done]
         finally:
             self._closing.set()
@@ -124,6 +173,7 @@ class Worker:
             return []
         for row, future in zip(rows, call.futures, strict=True):
             self._connect(row, future)
+            row.begin = call.begin
         return rows
 
     def _connect(self, row: Row, future: Future[Completion]) -> None:
@@ -135,6 +185,16 @@ def next_batch(waiting: Sequence[Row], size: int) -> list[Row]:
     """The oldest row and those nearest to it in length, at most ``size``; votes of one request stay together."""
     length = len(waiting[0].prompt)
     return sorted(waiting, key=lambda row: abs(len(row.prompt) - length))[:size]
+
+
+def _outcome(future: Future[Completion], timeout_s: float | None) -> Completion | JudgeError:
+    """What a row came to; it is overdue when it came to nothing yet."""
+    if not future.done() or future.cancelled():
+        return DeadlineError(f"no verdict within {timeout_s:g} s of its turn")
+    error = future.exception()
+    if error is not None and not isinstance(error, JudgeError):
+        raise error
+    return error if error is not None else future.result()
 
 
 def _settle(future: Future[Completion], outcome: Completion | JudgeError) -> None:

@@ -34,6 +34,7 @@ class Row:
         writer: makes a fresh writer; called again when a batch has to be repeated.
         deliver: takes the completion or the error, once.
         dropped: whether nobody waits for it any more.
+        begin: is told when the row goes into a batch.
         shared: its prompt is that of an earlier vote of the same request. Whether the cache really held it depends
             on the batch, which must not show in what a run writes.
     """
@@ -42,6 +43,7 @@ class Row:
     writer: Callable[[], Writer]
     deliver: Callable[[Completion | JudgeError], None]
     dropped: Callable[[], bool] = lambda: False
+    begin: Callable[[], None] = lambda: None
     shared: bool = False
     done: bool = field(default=False, init=False)
 
@@ -125,20 +127,24 @@ class Decoder:
         try:
             with torch.inference_mode():
                 self._run(rows)
+            return
         except torch.OutOfMemoryError as error:
-            left = [row for row in rows if not row.done]
-            if len(left) > 1:
-                torch.cuda.empty_cache()
-                half = len(left) // 2
-                self.run(left[:half])
-                self.run(left[half:])
-            for row in left[: len(left) == 1]:
-                row.finish(EngineError(f"one row does not fit into memory: {error}", retryable=False))
+            too_large = str(error)
         except Exception as error:  # the boundary to the model: any fault of its code fails this batch, not the engine
             known = error if isinstance(error, JudgeError) else EngineError(f"{type(error).__name__}: {error}")
             for row in rows:
                 if not row.done:
                     row.finish(known)
+            return
+        # Not inside the handler: there the traceback keeps the tensors of the failed batch alive.
+        left = [row for row in rows if not row.done]
+        if len(left) == 1:
+            left[0].finish(EngineError(f"one row does not fit into memory: {too_large}", retryable=False))
+        elif left:
+            torch.cuda.empty_cache()
+            half = len(left) // 2
+            self.run(left[:half])
+            self.run(left[half:])
 
     def _run(self, rows: Sequence[Row]) -> None:
         live = [item for row in rows if (item := _begin(row))]

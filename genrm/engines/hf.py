@@ -9,7 +9,6 @@ distribution, and no verdict is lost to length.
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 
 from genrm.compiler.request import JudgeRequest
@@ -37,6 +36,7 @@ class HfEngine:
         name: how the engine is named in output rows.
 
     Attributes:
+        model: the name and version of the model card, else the source, with a fingerprint of the files.
         decoder: the token loop; it and its model belong to the engine's worker thread.
         card: what the model's folder says about it; None for most models.
 
@@ -61,7 +61,9 @@ class HfEngine:
             if value is not None and value < 1:
                 raise SpecError(Fault("must be at least 1", field=option, value=str(value)))
         loaded = load_model(source, device=device, dtype=dtype, revision=revision)
-        self.name, self.model, self.card = name, source, loaded.card
+        self.name, self.card = name, loaded.card
+        title = f"{loaded.card.name}@{loaded.card.version}" if loaded.card else source
+        self.model = f"{title}:{loaded.fingerprint}"
         self._chat = Chat(loaded.tokenizer, source)
         self._vocabulary = Vocabulary(loaded.tokenizer, loaded.width)
         self.capabilities = Capabilities(
@@ -69,6 +71,7 @@ class HfEngine:
             joint=not (loaded.card and loaded.card.one_criterion),
             context_tokens=loaded.context_tokens,
             control_tokens=self._chat.control_tokens,
+            queues=True,
         )
         self.decoder = Decoder(loaded.model, pad_id=loaded.tokenizer.pad_token_id or 0)
         start = partial(_set_threads, threads) if threads else lambda: None
@@ -76,12 +79,12 @@ class HfEngine:
             self._rows, self.decoder.run, batch_size=batch_size, linger_s=linger_ms / 1000, start=start
         )
 
-    async def complete(self, request: JudgeRequest) -> list[Completion]:
-        """One completion per seed of the request, in that order.
+    async def complete(self, request: JudgeRequest) -> list[Completion | JudgeError]:
+        """One completion per seed of the request, in that order, or the error in its place.
 
         Raises:
             ContextOverflowError: prompt and output together are longer than the model reads.
-            EngineError: the model failed.
+            EngineError: the engine is closed, or the request cannot be spelled.
         """
         return await self._worker.submit(request)
 
@@ -91,7 +94,7 @@ class HfEngine:
 
     async def aclose(self) -> None:
         """End the worker thread. Calls in flight fail."""
-        await asyncio.to_thread(self._worker.close)
+        await self._worker.close()
 
     def _rows(self, request: JudgeRequest) -> list[Row]:
         text = self._chat.render(request.messages, thinking=request.output.thinking is not None)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genrm.engines.fingerprint import fingerprint
 from genrm.engines.model_card import CARD_FILE, DTYPES, ModelCard, load_card
 from genrm.errors import Fault, MissingExtraError, SpecError
 
@@ -26,12 +27,14 @@ class LoadedModel:
 
     Attributes:
         width: of its logits.
+        fingerprint: of its files, so that other weights under the same name are noticed.
         context_tokens: the longest text that it was made for; None when its configuration does not say.
     """
 
     model: Any
     tokenizer: Any
     card: ModelCard | None
+    fingerprint: str
     width: int
     context_tokens: int | None
 
@@ -64,19 +67,24 @@ def load_model(source: str, *, device: str | None, dtype: str | None, revision: 
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
             card = _card(source, revision)
+            folder = _folder(source, revision)
             dtype = dtype or (card.dtype if card else None) or ("float32" if device == "cpu" else "auto")
             model = AutoModelForCausalLM.from_pretrained(
                 source, revision=revision, dtype=dtype if dtype == "auto" else getattr(torch, dtype)
             )
             model = model.to(device).eval()
-        except (OSError, ValueError, RuntimeError) as error:
-            raise _fault(f"cannot be loaded: {error}", source, "check the name and the files") from error
+        except SpecError:
+            raise
+        except Exception as error:  # the boundary to readers of files that somebody else wrote
+            why = str(error) if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {error}"
+            raise _fault(f"cannot be loaded: {why}", source, "check the name and the files") from error
     if not getattr(tokenizer, "is_fast", False):
         raise _fault("has no fast tokenizer (tokenizer.json)", source, "convert it: AutoTokenizer … save_pretrained")
     if "past_key_values" not in inspect.signature(model.forward).parameters:
         raise _fault("is no decoder with a key-value cache", source, "use a causal language model")
     config = model.config.get_text_config()
-    return LoadedModel(model, tokenizer, card, config.vocab_size, getattr(config, "max_position_embeddings", None))
+    context = getattr(config, "max_position_embeddings", None)
+    return LoadedModel(model, tokenizer, card, fingerprint(folder), config.vocab_size, context)
 
 
 def _check_source(source: str) -> None:
@@ -101,6 +109,14 @@ def _card(source: str, revision: str | None) -> ModelCard | None:
     except OSError:
         return None
     return load_card(Path(path).parent) if path else None
+
+
+def _folder(source: str, revision: str | None) -> Path:
+    """Where the files are: the folder itself, or the hub's snapshot on this machine."""
+    from transformers.utils import cached_file
+
+    config = cached_file(source, "config.json", revision=revision)
+    return Path(config).parent if config else Path(source)
 
 
 @contextmanager

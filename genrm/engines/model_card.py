@@ -135,8 +135,10 @@ def parse_card(data: Any, *, file: str | None = None) -> ModelCard:
         if key in data:
             try:
                 values[key] = read(data[key])
-            except (TypeError, ValueError, KeyError):
+            except (TypeError, ValueError, KeyError, AttributeError):
                 faults.append(Fault(f"{needed} is needed", file, field=key, value=json.dumps(data[key])[:80]))
+    if values.get("extract") and "labels" not in data:
+        faults.append(Fault("is missing", file, field="labels", fix="add it: extract is compared with the last label"))
     if faults:
         raise SpecError(faults)
     if values.get("demonstration") and not values.get("notice"):

@@ -1,7 +1,7 @@
 """The engine ``tiny``: the embedded demonstration judge, a small model that comes with genrm.
 
     >>> TinyEngine().model                                                                   # doctest: +SKIP
-    'genrm-tiny@1.0'
+    'genrm-tiny@1:5d1f0c9ab3e2'
 
 It needs no download, no key and no GPU. ``tiny:unhardened`` is its sibling that was trained without degenerate
 responses, for work on robustness. Its domain is narrow: see ``docs/embedded-judge.md``.
@@ -32,6 +32,6 @@ class TinyEngine(HfEngine):
         if variant not in VARIANTS:
             forms = ", ".join("tiny" if name == "default" else f"tiny:{name}" for name in VARIANTS)
             raise SpecError(Fault("there is no such embedded judge", field="model", value=variant, fix=f"use {forms}"))
-        defaults: dict[str, Any] = {"device": "cpu", "dtype": "float64", "threads": 1, "name": "tiny", "batch_size": 32}
+        defaults: dict[str, Any] = {"device": "cpu", "dtype": "float64", "threads": 1, "batch_size": 32}
+        defaults["name"] = "tiny" if variant == "default" else f"tiny:{variant}"
         super().__init__(str(tiny_dir(variant)), **defaults | options)
-        self.model = f"{self.card.name}@{self.card.version}" if self.card else f"tiny:{variant}"

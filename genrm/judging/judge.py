@@ -10,7 +10,9 @@ A judge holds no results and no connections: it can be shared by threads, pickle
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+import logging
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from pydantic import ValidationError
 from genrm.compiler.render import prompt_digest
 from genrm.engines.base import Engine
 from genrm.engines.model_card import ModelCard
-from genrm.errors import InputError, SpecError
+from genrm.errors import EngineError, InputError, SpecError
 from genrm.judging import runtime
 from genrm.judging.judgment import Judgment
 from genrm.judging.pointwise import Settings, in_domain, judge_sample
@@ -31,6 +33,8 @@ from genrm.specs.rubric import Rubric
 from genrm.specs.sample import Sample
 from genrm.specs.vote import Vote
 from genrm.voting.rule import NEEDS_P
+
+logger = logging.getLogger("genrm")
 
 Row = Mapping[str, Any] | Sample
 
@@ -44,13 +48,14 @@ class Judge:
         votes: verdicts per sample, also where the rubric's vote is adaptive; the rubric's when left out.
         vote_rule: how they become one, in place of the rubric's: ``majority``, ``{"quantile": 0.25}``.
         reward: an aggregate (``"min"``), or a mapping as under ``reward:``, in place of the rubric's.
-        seed: votes derive their seeds from this, the sample's id and the vote's index.
+        seed: votes derive their seeds from this, the sample's id, the vote's index and what is asked.
         timeout_s: deadline of one judge call in seconds; None waits for ever.
         max_in_flight: samples that are judged at the same time.
         engine_options: passed to the engine, for example ``{"batch_size": 8}``.
 
     Raises:
-        SpecError: the rubric or the model name is wrong; the message says where and how to fix it.
+        SpecError: the rubric or a setting is wrong; the message says where and how to fix it. What is wrong with the
+            model is found, and raised, on its first use.
     """
 
     def __init__(
@@ -75,10 +80,7 @@ class Judge:
         self.timeout_s = timeout_s
         self.max_in_flight = max_in_flight
         self.engine_options = dict(engine_options or {})
-        if self.votes < 1:
-            raise SpecError(f"votes: at least 1 is needed, found {votes}")
-        if max_in_flight < 1:
-            raise SpecError(f"max_in_flight: at least 1 is needed, found {max_in_flight}")
+        _check_settings(self)
 
     def __repr__(self) -> str:
         return f"Judge({self.rubric.name!r}, model={self.model!r}, votes={self.votes}, seed={self.seed})"
@@ -98,7 +100,13 @@ class Judge:
         return self.judge_many([row | {"context": context, "criteria": criteria}])[0]
 
     def judge_many(self, rows: Iterable[Row]) -> list[Judgment]:
-        """Judge all rows, in order. Rows are input rows (see ``docs/input-and-output.md``) or samples."""
+        """Judge all rows, in order. Rows are input rows (see ``docs/input-and-output.md``) or samples.
+
+        Raises:
+            SpecError: ``rows`` is a single row, or the model cannot be opened.
+        """
+        if isinstance(rows, Mapping | str):
+            raise SpecError(f"rows: a list of rows is needed, found a single {type(rows).__name__}")
         bound = self._bind()
 
         def start(row: Row, index: int) -> asyncio.Future[Judgment]:
@@ -111,7 +119,7 @@ class Judge:
 
     async def stream(
         self, rows: Iterable[Row] | AsyncIterable[Row], *, ordered: bool = True
-    ) -> AsyncIterator[Judgment]:
+    ) -> AsyncGenerator[Judgment, None]:
         """Judge rows as they come, at most ``max_in_flight`` at a time; memory does not grow with their number.
 
         With ``ordered=False`` judgments come as they are ready.
@@ -122,8 +130,9 @@ class Judge:
         def start(row: Row, index: int) -> asyncio.Future[Judgment]:
             return asyncio.wrap_future(loop.submit(bound.judge(row, index)))
 
-        async for judgment in window(rows, start, limit=self.max_in_flight, ordered=ordered):
-            yield judgment
+        async with aclosing(window(rows, start, limit=self.max_in_flight, ordered=ordered)) as judgments:
+            async for judgment in judgments:
+                yield judgment
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides a judgment, as it stands under ``judge`` in an output row. Opens the engine."""
@@ -153,6 +162,8 @@ class Judge:
                 f"{card.name} was not trained for {', '.join(stray)}; what it says about them is noise and is marked "
                 '"in_domain": false'
             )
+        if self.rubric.think and card.prompts == "compact":
+            notes.append(f"{card.name} does not think: think and think_tokens of the rubric have no effect")
         return notes
 
     def engine(self) -> Engine:
@@ -180,9 +191,21 @@ def with_votes(rubric: Rubric, votes: int | None, rule: str | Mapping[str, Any] 
             rubric = rubric.with_vote(Vote.model_validate(written | {"rule": rule}))
         except ValidationError as error:
             raise SpecError(f"vote rule {rule!r}: {error.errors()[0]['msg']}") from None
-    if votes is not None and votes >= 1 and rubric.vote.adaptive:
+    if isinstance(votes, int) and votes >= 1 and rubric.vote.adaptive:
         rubric = rubric.with_vote(rubric.vote.fixed(votes))
     return rubric
+
+
+def _check_settings(judge: Judge) -> None:
+    for name in ("votes", "max_in_flight"):
+        value = getattr(judge, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise SpecError(f"{name}: a whole number of at least 1 is needed, found {value!r}")
+    if isinstance(judge.seed, bool) or not isinstance(judge.seed, int):
+        raise SpecError(f"seed: a whole number is needed, found {judge.seed!r}")
+    timeout = judge.timeout_s
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0):
+        raise SpecError(f"timeout_s: seconds above 0 are needed (None waits for ever), found {timeout!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +222,18 @@ class _Bound:
         """The judgment of one row; an input that cannot be judged is a failed judgment."""
         name = str(index)
         try:
+            if not isinstance(row, Sample | Mapping):
+                raise InputError(f"a row is a mapping or a Sample, found a {type(row).__name__}")
             sample = row if isinstance(row, Sample) else Sample.from_row(row, default_id=name)
             name = sample.id or name
             sample = replace(sample, id=name)
             judgment = await judge_sample(self.rubric, sample, self.engine, self.card, self.settings)
         except InputError as error:
-            given = None if isinstance(row, Sample) else row.get("id")
+            given = row.get("id") if isinstance(row, Mapping) else None
             name = str(given) if isinstance(given, (str, int)) and given != "" else name
             judgment = Judgment(id=name, status="failed", error=error)
+        except Exception as error:  # a fault of ours that one row brings out must not end the run of all the others
+            logger.exception("row %r could not be judged", name)
+            known = EngineError(f"{type(error).__name__}: {error}", retryable=False)
+            judgment = Judgment(id=name, status="failed", error=known)
         return replace(judgment, judge=self.identity)

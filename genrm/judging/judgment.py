@@ -36,6 +36,8 @@ class CriterionJudgment:
         token_p: per vote the probabilities of its critique's tokens; kept for the rules that weigh votes by them.
         rule: what the check of a cascade said.
         by: who decided in a cascade: the rule, the judge, or the mix of both.
+        checked: what code found about the critiques: "disagree" when that of any vote contradicts its verdict,
+            misquotes the reference, or quotes an answer that the response does not hold.
         in_domain: False when the judge was not made for this question (the embedded judge declares its domain).
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from genrm.checks import run_check
@@ -11,9 +11,9 @@ from genrm.compiler.compile import compile_sample, shows_reference, whole_rubric
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Engine, Usage
 from genrm.engines.model_card import ModelCard
-from genrm.errors import DeadlineError, EngineError, InputError, RowError, TruncatedError, UnparseableError
+from genrm.errors import DeadlineError, EngineError, InputError, JudgeError, RowError, TruncatedError, UnparseableError
 from genrm.judging.cascade import asks_judge
-from genrm.judging.judgment import CriterionJudgment, Judgment
+from genrm.judging.judgment import Judgment
 from genrm.judging.recheck import recheck
 from genrm.judging.tally import tally
 from genrm.judging.voted import more_votes, stopping_of
@@ -50,7 +50,6 @@ async def judge_sample(
         rubric,
         sample,
         capabilities=engine.capabilities,
-        seeds=[vote_seed(settings.seed, sample.id, index) for index in range(settings.votes)],
         temperature=rubric.vote.sampling_temperature(settings.votes),
         skip=[
             leaf.id for leaf in whole.leaves() if leaf.cascade is not None and not asks_judge(leaf, rules.get(leaf.id))
@@ -58,7 +57,7 @@ async def judge_sample(
     )
     checks = [leaf for leaf in whole.leaves() if leaf.check is not None and leaf.cascade is None]
     answers: list[_Answer | Verdict] = await asyncio.gather(
-        *(_ask_enough(request, whole, engine, card, settings.timeout_s) for request in requests),
+        *(_ask_enough(_seeded(request, settings), whole, engine, card, settings.timeout_s) for request in requests),
         *(asyncio.to_thread(run_check, leaf, sample) for leaf in checks),
     )
     votes: dict[str, tuple[Verdict, ...]] = {}
@@ -69,19 +68,31 @@ async def judge_sample(
         else:
             votes |= answer.votes
             usage += answer.usage
+    known = _known(whole, sample, card)
     if card is not None and card.extract:
-        votes = {name: tuple(recheck(v, sample, card) for v in verdicts) for name, verdicts in votes.items()}
+        votes |= {
+            name: tuple(recheck(v, sample, card) for v in votes[name])
+            for name, made in known.items()
+            if made and name in votes
+        }
     try:
         judgment = tally(whole, votes, rules)
     except ValueError as error:  # weights that cannot be aggregated: the criteria of this row made them so
         raise InputError(f"field 'criteria': {error}") from None
-    criteria = _domain(whole, sample, card, judgment.criteria)
+    criteria = {name: replace(result, in_domain=known.get(name)) for name, result in judgment.criteria.items()}
     return replace(judgment, id=sample.id, usage=usage, criteria=criteria, row_criteria=sample.criteria)
 
 
 async def _run_checks(leaves: Sequence[Criterion], sample: Sample) -> dict[str, Verdict]:
     found = await asyncio.gather(*(asyncio.to_thread(run_check, leaf, sample) for leaf in leaves))
     return {verdict.criterion: verdict for verdict in found}
+
+
+def _seeded(request: JudgeRequest, settings: Settings) -> JudgeRequest:
+    """The request with a seed for each vote; criteria that are asked apart err apart, so each request has its own."""
+    part = " ".join(request.output.slots)
+    seeds = tuple(vote_seed(settings.seed, request.sample_id, index, part) for index in range(settings.votes))
+    return replace(request, seeds=seeds, timeout_s=settings.timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +131,8 @@ async def _ask(request: JudgeRequest, engine: Engine, card: ModelCard | None, ti
     """The verdicts of one request; an error becomes failed verdicts of its criteria."""
     slots = request.output.slots
     try:
-        async with asyncio.timeout(timeout_s):
+        # An engine with a queue starts the clock when the turn of a call comes: waiting for others is no fault of it.
+        async with asyncio.timeout(None if engine.capabilities.queues else timeout_s):
             completions = await engine.complete(request)
     except TimeoutError:
         return _failed(request, DeadlineError(f"no verdict within {timeout_s:g} s"))
@@ -128,9 +140,14 @@ async def _ask(request: JudgeRequest, engine: Engine, card: ModelCard | None, ti
         return _failed(request, error)
     except Exception as error:  # the boundary to third-party engines: whatever breaks there fails this call alone
         return _failed(request, EngineError(f"{type(error).__name__}: {error}"))
-    read = [read_verdicts(request, completion, card=card) for completion in completions]
+    read = [
+        {slot: Verdict(slot, error=completion) for slot in slots}
+        if isinstance(completion, JudgeError)
+        else read_verdicts(request, completion, card=card)
+        for completion in completions
+    ]
     votes = {slot: tuple(verdicts[slot] for verdicts in read) for slot in slots}
-    return _Answer(votes, sum((completion.usage for completion in completions), Usage()))
+    return _Answer(votes, sum((c.usage for c in completions if not isinstance(c, JudgeError)), Usage()))
 
 
 def _failed(request: JudgeRequest, error: RowError) -> _Answer:
@@ -139,16 +156,18 @@ def _failed(request: JudgeRequest, error: RowError) -> _Answer:
 
 
 def in_domain(rubric: Rubric, criterion: Criterion, card: ModelCard, *, reference: bool) -> bool:
-    """Whether the judge says that it was made for this question, on samples with or without a reference."""
+    """Whether the judge says that it was made for this question, on samples with or without a reference.
+
+    A judge that decides inside its critique was not made to answer without one.
+    """
+    if card.decision is not None and not rubric.critique:
+        return False
     return card.knows(criterion, reference and shows_reference(rubric, criterion, card.prompts))
 
 
-def _domain(
-    rubric: Rubric, sample: Sample, card: ModelCard | None, results: Mapping[str, CriterionJudgment]
-) -> dict[str, CriterionJudgment]:
-    """Mark the criteria that the judge says it was not made for."""
+def _known(rubric: Rubric, sample: Sample, card: ModelCard | None) -> dict[str, bool]:
+    """Per judged criterion, whether the judge says that it was made for it; empty for judges without a card."""
     if card is None:
-        return dict(results)
+        return {}
     reference = bool(sample.reference)
-    known = {leaf.id: in_domain(rubric, leaf, card, reference=reference) for leaf in rubric.leaves() if leaf.is_judged}
-    return {name: replace(result, in_domain=known.get(name)) for name, result in results.items()}
+    return {leaf.id: in_domain(rubric, leaf, card, reference=reference) for leaf in rubric.leaves() if leaf.is_judged}

@@ -44,9 +44,13 @@ class RewardFunction:
         columns: Mapping[str, str] | None = None,
         on_failure: Literal["none", "raise"] = "none",
     ) -> None:
+        if not hasattr(judge, "judge_many"):
+            raise SpecError(f"judge: a genrm.Judge is needed, found a {type(judge).__name__}")
         self.judge = judge
         self.columns = {name: name for name in COLUMNS} | dict(columns or {})
         self.on_failure = on_failure
+        # Judged without a reference that was asked for, a sample would get a number that only looks right.
+        self._named = tuple((columns or {}).values())
         self.__name__ = f"genrm_{judge.rubric.name}".replace("-", "_").replace(".", "_")
         if unknown := sorted(set(self.columns) - set(COLUMNS)):
             raise SpecError(f"columns: unknown names {', '.join(unknown)}; known are {', '.join(COLUMNS)}")
@@ -61,6 +65,7 @@ class RewardFunction:
 
         Raises:
             JudgeError: a sample has no judgment and ``on_failure`` is ``raise``.
+            SpecError: a column that ``columns`` names is not there.
             ValueError: the lists differ in length.
         """
         judgments = self.judgments(prompts, completions, **columns)
@@ -74,7 +79,14 @@ class RewardFunction:
         return [judgment.reward for judgment in judgments]
 
     def judgments(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[Judgment]:
-        """The judgments behind the rewards, with critiques and errors. Columns that no criterion needs are ignored."""
+        """The judgments behind the rewards, with critiques and errors. Columns that no criterion needs are ignored.
+
+        Raises:
+            SpecError: a column that ``columns`` names is not there, or a column does not have a value per completion.
+        """
+        if absent := [column for column in self._named if columns.get(column) is None]:
+            here = ", ".join(sorted(columns)) or "none"
+            raise SpecError(f"columns: the trainer hands over no column {', '.join(absent)} (columns here: {here})")
         rows: list[dict[str, Any]] = [
             {"prompt": prompt, "response": completion} for prompt, completion in zip(prompts, completions, strict=True)
         ]
@@ -82,6 +94,10 @@ class RewardFunction:
             values = columns.get(column)
             if values is None:
                 continue
+            if isinstance(values, str | Mapping) or not hasattr(values, "__len__"):
+                raise SpecError(f"column {column!r}: a list is needed, found a {type(values).__name__}")
+            if len(values) != len(rows):
+                raise SpecError(f"column {column!r} has {len(values)} values for {len(rows)} completions")
             for row, value in zip(rows, values, strict=True):
                 row[name] = value
         return list(self.judge.judge_many([row | {"id": _content_id(row)} for row in rows]))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import threading
 from collections.abc import Coroutine, Mapping
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from genrm.engines.base import Engine
 
 T = TypeVar("T")
+
+CLOSE_SECONDS = 10.0
+"""How long the exit of a process waits for its engines."""
 
 
 class Runtime:
@@ -67,12 +71,14 @@ class Runtime:
             return self._engines[key]
 
     def close(self) -> None:
-        """Close every engine and stop the loop."""
+        """Close every engine and stop the loop; an engine that is deep in a computation is left to itself."""
         with self._lock:
             engines, self._engines = list(self._engines.values()), {}
 
         async def close_all() -> None:
-            await asyncio.gather(*(engine.aclose() for engine in engines), return_exceptions=True)
+            closing = asyncio.gather(*(engine.aclose() for engine in engines), return_exceptions=True)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(closing, CLOSE_SECONDS)
 
         if self._thread.is_alive():
             self.call(close_all())

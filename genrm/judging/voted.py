@@ -11,7 +11,7 @@ from genrm.errors import EngineError
 from genrm.judging.judgment import CriterionJudgment
 from genrm.specs.criterion import Criterion
 from genrm.specs.vote import Vote
-from genrm.verdicts.verdict import Verdict
+from genrm.verdicts.verdict import Checked, Verdict
 from genrm.voting.adaptive import Stopping, next_round, stated
 from genrm.voting.posterior import Change
 from genrm.voting.rule import NEEDS_P, OUTSIDE, Rule
@@ -93,9 +93,14 @@ def tally_criterion(
         p_change=None if change is None else change.p,
         read=standing.read,
         closed=sum(verdict.closed for verdict in said),
-        checked=standing.checked,
+        checked=_checked([verdict.checked for verdict in said]),
         error=next((v.error for v in verdicts if v.error), None),
     )
+
+
+def _checked(found: Sequence[Checked | None]) -> Checked | None:
+    """One vote that contradicts its own critique is worth a look, whatever the others say."""
+    return "disagree" if "disagree" in found else "agree" if "agree" in found else None
 
 
 def change_now(criterion: Criterion, verdicts: Sequence[Verdict], stopping: Stopping) -> Change | None:

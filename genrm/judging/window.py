@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -20,7 +20,7 @@ async def window(
     *,
     limit: int,
     ordered: bool,
-) -> AsyncIterator[Result]:
+) -> AsyncGenerator[Result, None]:
     """Start work on each item, at most ``limit`` unfinished at a time, and yield the results.
 
     ``start`` gets the item and its index. What is unfinished when the consumer stops early is cancelled.
@@ -47,13 +47,17 @@ async def window(
                 started.append(future)
                 index += 1
                 running += 1
+            room = False
             while started and (finished or (ordered and started[0].done())):
                 future = finished.popleft() if finished else started[0]
                 started.remove(future)
+                room = True
                 yield future.result()
             if feed.exhausted and not started:
                 return
-            await wake.wait()
+            # With a full buffer handed over nothing may be running any more, so nobody would wake this up.
+            if not room:
+                await wake.wait()
     finally:
         feed.close()
         for future in started:

@@ -15,14 +15,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from genrm.errors import excerpt
+from genrm.specs.patterns import MAX_PATTERN, compile_pattern
 from genrm.specs.schema import check_schema
 
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Count = Annotated[int, Field(strict=True, ge=0)]
 Flag = Annotated[bool, Field(strict=True)]
 Tolerance = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
-
-MAX_PATTERN = 10_000
 
 
 def _bounds(low: int | None, high: int | None) -> None:
@@ -69,8 +69,8 @@ class RegexCheck(CheckSpec):
 
         try:
             compile_pattern(self.pattern, self.flags)
-        except (regex.error, RecursionError, OverflowError) as error:
-            raise ValueError(f"the regular expression {_shown(self.pattern)} is broken: {error}") from None
+        except (regex.error, RecursionError, OverflowError, ValueError) as error:
+            raise ValueError(f"the regular expression {excerpt(self.pattern)} is broken: {error}") from None
         return self
 
 
@@ -246,7 +246,7 @@ def parse_check(spec: Any) -> CheckSpec:
     known = ", ".join(CHECK_KINDS)
     if not isinstance(spec, Mapping):
         raise ValueError(
-            f"check: a mapping with one kind is needed, found {_shown(spec)}; write {{{RegexCheck.example}}}"
+            f"check: a mapping with one kind is needed, found {excerpt(spec)}; write {{{RegexCheck.example}}}"
         )
     if len(spec) != 1:
         found = ", ".join(map(str, spec)) or "none"
@@ -256,25 +256,11 @@ def parse_check(spec: Any) -> CheckSpec:
     kind, parameters = next(iter(spec.items()))
     model = CHECK_KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
-        raise ValueError(f"check: there is no kind {_shown(kind)}; use one of {known}")
+        raise ValueError(f"check: there is no kind {excerpt(kind)}; use one of {known}")
     try:
         return model.model_validate(_long_form(model, parameters))
     except ValidationError as error:
         raise ValueError("; ".join(_fault(model, item) for item in error.errors())) from None
-
-
-def compile_pattern(pattern: str, flags: str) -> Any:
-    """The compiled ``regex.Pattern``; raises ``regex.error`` for a broken expression.
-
-    The ``regex`` package reads the syntax of ``re`` and, unlike it, can be stopped: a rubric's expression runs over
-    text that somebody else wrote.
-    """
-    import regex
-
-    mask = regex.VERSION0
-    for flag in flags:
-        mask |= getattr(regex, flag.upper())
-    return regex.compile(pattern, mask)
 
 
 def _long_form(model: type[CheckSpec], parameters: Any) -> dict[str, Any]:
@@ -291,7 +277,7 @@ def _long_form(model: type[CheckSpec], parameters: Any) -> dict[str, Any]:
         if model is JsonSchemaCheck and "schema" not in parameters:
             return {"schema": dict(parameters)}
         return dict(parameters)
-    raise ValueError(f"check {model.kind}: cannot read {_shown(parameters)}; write {{{model.example}}}")
+    raise ValueError(f"check {model.kind}: cannot read {excerpt(parameters)}; write {{{model.example}}}")
 
 
 def _fault(model: type[CheckSpec], item: Any) -> str:
@@ -303,10 +289,5 @@ def _fault(model: type[CheckSpec], item: Any) -> str:
     if item["type"] == "missing":
         return f"check {where}: is missing; write {{{model.example}}}"
     message = item["msg"].removeprefix("Value error, ")
-    found = f", found {_shown(item['input'])}" if item["loc"] else ""
+    found = f", found {excerpt(item['input'])}" if item["loc"] else ""
     return f"check {where}: {message}{found}; write for example {{{model.example}}}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "…"

@@ -120,6 +120,8 @@ class Criterion(BaseModel):
                 f"criterion {self.id!r}: a check says yes or no, so in a cascade the judge has to say the same",
                 "remove the scale, or make two criteria of it",
             )
+        if self.check is not None and set(self.scale.names) != {"no", "yes"}:
+            raise wrong("a check answers yes or no and has no other scale", "remove the scale")
         return self
 
     @property

@@ -58,6 +58,8 @@ def find_rubric(source: str | FilePath) -> FilePath:
     if isinstance(source, str) and ("\n" in source or len(source) > 1000):
         raise SpecError(Fault("is the text of a rubric, not its name or path", fix="pass yaml.safe_load(text)"))
     path = FilePath(source)
+    if any(len(part.encode(errors="replace")) > 255 for part in path.parts):
+        raise SpecError(Fault("is longer than any file's name", fix="give a name of the library or a file's path"))
     looks_like_path = isinstance(source, FilePath) or len(path.parts) != 1 or path.suffix.lower() in SUFFIXES
     if not looks_like_path:
         library = library_files()

@@ -119,7 +119,10 @@ class Rubric(BaseModel):
         criteria = self.criteria + extra
         check_criteria(criteria)
         check_reward(self.reward, criteria)
-        return self.model_copy(update={"criteria": criteria})
+        whole = self.model_copy(update={"criteria": criteria})
+        # The copy brings along what the original has cached.
+        whole.__dict__.pop("digest", None)
+        return whole
 
     def with_reward(self, reward: RewardSpec) -> Rubric:
         """This rubric with another reward; its digest is another one too. Raises ValueError where it does not fit."""

@@ -8,11 +8,13 @@ Rows are data from outside: every wrong type is named with its field, and nothin
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from genrm.errors import InputError, SpecError
+from genrm.errors import InputError, SpecError, excerpt
 from genrm.specs.criterion import Criterion
 from genrm.specs.load import build_criteria
 
@@ -35,7 +37,7 @@ class Sample:
     """One thing to judge.
 
     Attributes:
-        response: what is judged; never the empty text (blanks alone are judged).
+        response: what is judged; never without any visible character.
         prompt: what it answers: turns of a conversation, a single user turn for a plain string, or none.
         reference: accepted answers; any of them counts as right.
         context: material the response should rest on.
@@ -70,8 +72,8 @@ class Sample:
                 "map another name with --field response=NAME"
             )
         response = _text_of("response", row["response"])
-        if not response:
-            raise InputError("field 'response' is empty; there is nothing to judge")
+        if not any(unicodedata.category(char)[0] not in "ZC" for char in response):
+            raise InputError("field 'response' is empty or shows nothing; there is nothing to judge")
         context = row.get("context")
         return cls(
             response=response,
@@ -88,7 +90,7 @@ def _identifier(value: Any, default: str) -> str:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise InputError(f"field 'id': a text or a whole number is needed, found {_shown(value)}")
+        raise InputError(f"field 'id': a text or a whole number is needed, found {excerpt(value)}")
     return str(value)
 
 
@@ -99,16 +101,19 @@ def _turns(value: Any) -> tuple[Turn, ...]:
         return (Turn("user", value),)
     if isinstance(value, Sequence):
         return tuple(_turn(f"prompt[{index}]", item) for index, item in enumerate(value))
-    raise InputError(f"field 'prompt': a text or a list of chat messages is needed, found {_shown(value)}")
+    raise InputError(f"field 'prompt': a text or a list of chat messages is needed, found {excerpt(value)}")
 
 
 def _turn(name: str, item: Any) -> Turn:
     if not isinstance(item, Mapping) or "role" not in item or "content" not in item:
-        raise InputError(f'field {name!r}: a message {{"role": …, "content": …}} is needed, found {_shown(item)}')
-    if item["role"] not in ROLES:
+        raise InputError(f'field {name!r}: a message {{"role": …, "content": …}} is needed, found {excerpt(item)}')
+    if not isinstance(item["role"], str) or item["role"] not in ROLES:
         raise InputError(
-            f"field '{name}.role': one of {', '.join(sorted(ROLES))} is needed, found {_shown(item['role'])}"
+            f"field '{name}.role': one of {', '.join(sorted(ROLES))} is needed, found {excerpt(item['role'])}"
         )
+    if item["content"] is None and item.get("tool_calls"):
+        # What an assistant says that only calls tools.
+        return Turn(item["role"], json.dumps(item["tool_calls"], ensure_ascii=False, default=repr))
     return Turn(item["role"], _content(f"{name}.content", item["content"]))
 
 
@@ -121,7 +126,7 @@ def _text_of(name: str, value: Any) -> str:
         if len(turns) == 1:
             return turns[0].text
         return "\n\n".join(f"{turn.role}: {turn.text}" for turn in turns)
-    raise InputError(f"field {name!r}: a text or a list of chat messages is needed, found {_shown(value)}")
+    raise InputError(f"field {name!r}: a text or a list of chat messages is needed, found {excerpt(value)}")
 
 
 def _content(name: str, value: Any) -> str:
@@ -131,10 +136,12 @@ def _content(name: str, value: Any) -> str:
         texts = []
         for index, part in enumerate(value):
             if not isinstance(part, Mapping) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-                raise InputError(f"field '{name}[{index}]': only text parts can be judged so far, found {_shown(part)}")
+                raise InputError(
+                    f"field '{name}[{index}]': only text parts can be judged so far, found {excerpt(part)}"
+                )
             texts.append(part["text"])
         return "\n".join(texts)
-    raise InputError(f"field {name!r}: a text or a list of content parts is needed, found {_shown(value)}")
+    raise InputError(f"field {name!r}: a text or a list of content parts is needed, found {excerpt(value)}")
 
 
 def _references(value: Any) -> tuple[str, ...]:
@@ -144,7 +151,7 @@ def _references(value: Any) -> tuple[str, ...]:
     texts = []
     for item in items:
         if isinstance(item, bool) or not isinstance(item, (str, int, float)):
-            raise InputError(f"field 'reference': a text, a number or a list of them is needed, found {_shown(item)}")
+            raise InputError(f"field 'reference': a text, a number or a list of them is needed, found {excerpt(item)}")
         texts.append(str(item))
     if not any(text.strip() for text in texts):
         raise InputError("field 'reference' is empty; leave it out or give the accepted answer")
@@ -160,8 +167,3 @@ def _criteria(value: Any) -> tuple[Criterion, ...]:
         faults = [str(fault) for fault in error.faults]
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise InputError(f"field {faults[0]}{more}") from None
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "…"

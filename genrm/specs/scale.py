@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
@@ -159,7 +160,22 @@ class Scale(BaseModel):
                 f"all labels have the value {self.low:g}, so no verdict could change the reward",
                 "give the labels different values",
             )
+        if not self._as_named():
+            raise wrong(f"these labels make no {self.kind} scale", "leave out kind, or write the scale's short form")
         return self
+
+    def _as_named(self) -> bool:
+        """Whether the labels are those of ``kind``, which decides how a judge is told about them."""
+        if self.kind == "labels":
+            return True
+        values = [label.value for label in self.labels]
+        if self.kind == "binary":
+            return (self.names, values) == (("no", "yes"), [0.0, 1.0])
+        if not all(re.fullmatch(r"-?[0-9]+", name) for name in self.names):
+            return False
+        numbers = [int(name) for name in self.names]
+        steps = {after - before for before, after in pairwise(numbers)}
+        return len(steps) == 1 and min(steps) > 0 and values == [float(number) for number in numbers]
 
     @property
     def names(self) -> tuple[str, ...]:

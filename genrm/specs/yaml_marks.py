@@ -139,6 +139,8 @@ def parse_json(text: str, file: str | None = None) -> Document:
             f"this is not JSON: {error.msg}, column {error.colno}", file, error.lineno, fix="correct the syntax"
         )
         raise SpecError(fault) from None
+    except ValueError:
+        raise SpecError(Fault("a number has thousands of digits", file, fix="write a shorter one")) from None
     except RecursionError:
         raise SpecError(Fault("nested too deeply", file, fix=f"use at most {MAX_DEPTH} levels")) from None
     # Every JSON text is YAML once its blanks are no tabs, and the YAML reader knows the lines.

@@ -57,6 +57,19 @@ def test_rows_that_cannot_be_judged(items, row, said):
     assert good.sample.response == "fine"
 
 
+@pytest.mark.parametrize("good", [{"id": "2", "response": "b"}, {"id": 2, "response": "b"}])
+def test_an_unreadable_row_takes_no_id_from_a_good_one(tmp_path, good):
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"id": "0", "response": "a"}\n{broken\n' + json.dumps(good) + '\n{"response": "c"}\n')
+    found = list(intake(open_source(str(path)), FieldMap()))
+    assert [(item.line, item.id, item.error is None) for item in found] == [
+        (1, "0", True),
+        (2, "2", False),
+        (3, "2", True),
+        (4, "4", True),
+    ]
+
+
 def test_duplicates_name_the_first_line(items):
     found = items(
         [

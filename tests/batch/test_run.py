@@ -364,3 +364,27 @@ def test_a_cancelled_run_is_not_taken_for_an_interrupt(run, write_rows, scripted
 
     with pytest.raises(asyncio.CancelledError):
         run(write_rows([GOOD]), judge=Cancelled())
+
+
+def _old_tries(path, run, scripted, write_rows, rows):
+    """The second tries of another run, killed before they were swapped in."""
+    source = write_rows(rows, "other.jsonl")
+    run(source, "other.out.jsonl", judge=scripted(seed=99))
+    other = path.with_name("other.out.jsonl").read_bytes()
+    retry_path(path).write_bytes(other)
+
+
+def test_second_tries_do_not_outlive_their_output_file(run, write_rows, scripted, out, read_rows):
+    rows = [{"id": "t", "response": "timeout"}, GOOD]
+    _old_tries(out, run, scripted, write_rows, [{"id": "t", "response": "banana"}, GOOD])
+    run(write_rows(rows))
+    assert not retry_path(out).exists()
+
+
+def test_second_tries_of_another_run_are_left_out(run, write_rows, scripted, out, read_rows):
+    path = write_rows([{"id": "t", "response": "timeout"}, GOOD])
+    run(path)
+    _old_tries(out, run, scripted, write_rows, [{"id": "t", "response": "timeout"}, GOOD])
+    run(path, judge=scripted(broken=False), retry="retryable")
+    assert [row["judge"]["seed"] for row in read_rows(out)] == [0, 0]
+    assert all(row["status"] == "ok" for row in read_rows(out))

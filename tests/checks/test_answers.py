@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrm.checks.answers import normal_words, same_answer
+from genrm.checks.answers import normal_words, same_answer, same_quantity
 from genrm.checks.numbers import Quantity, final_number, parse_number
 
 TEXTS = st.text(max_size=60)
@@ -108,3 +108,11 @@ def test_a_text_is_never_different_from_itself(text):
 def test_normalisation_is_idempotent_on_words(words):
     once = normal_words(" ".join(words))
     assert normal_words(" ".join(once)) == once
+
+
+def test_figures_beyond_a_float_are_compared():
+    assert same_answer("5", "12345678901e299") is False
+    assert same_answer("12345678901e299", "12345678901e299") is True
+    big, small = parse_number("12345678901e299"), parse_number("5")
+    assert same_quantity(big, small, relative=0.1) is False
+    assert same_quantity(small, big, tolerance=0.1) is False

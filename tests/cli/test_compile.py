@@ -115,15 +115,19 @@ def test_without_a_row_the_sample_is_a_visible_placeholder(folder):
 
 def test_fields_are_mapped_as_when_judging(folder):
     data = report("tone.yaml", "--row", "rows.jsonl:2", "--field", "response=answer.text", "--style", "compact")
-    assert data["requests"][0]["messages"] == [
-        {"role": "user", "content": "<|criterion|>Is it polite?<|reference|>4<|response|>Hm."}
-    ]
+    assert data["requests"][0]["messages"] == [{"role": "user", "content": "<|criterion|>Is it polite?<|response|>Hm."}]
     assert (data["sample"], data["style"]) == ("2", "compact")
     assert data["prompt"] != report("tone.yaml")["prompt"]
 
 
 def test_rows_are_counted_by_line(folder):
     assert report("tone.yaml", "--row", "rows.jsonl:6")["sample"] == "6"
+
+
+def test_the_format_can_be_said(folder):
+    (folder / "rows.data").write_text(ROWS[0])
+    assert "add --format" in str(run("tone.yaml", "--row", "rows.data:1").exception)
+    assert report("tone.yaml", "--row", "rows.data:1", "--format", "jsonl")["sample"] == "first"
 
 
 def test_thinking_is_shown(folder):
@@ -204,3 +208,12 @@ def test_a_model_brings_its_style_its_control_tokens_and_its_tokenizer(folder, m
     )
     assert request["tokens"]["prompt"] == (7 if counts else 18)
     assert ("tokenizer of small" in data["tokens_counted_by"]) is counts
+
+
+def test_the_rubric_is_named_as_in_output_rows_whatever_the_row_brings(folder):
+    row = {"response": "Hm.", "id": "a\ud800\x1b[2J", "criteria": ["Is it short?"]}
+    (folder / "own.jsonl").write_text(json.dumps(row) + "\n")
+    data = report("tone.yaml", "--row", "own.jsonl:1")
+    assert data["rubric"] == report("tone.yaml")["rubric"]
+    assert list(data["requests"][0]["slots"]) == ["polite", "c1"]
+    assert data["sample"] == "a\ufffd␛[2J"

@@ -147,6 +147,30 @@ def test_nothing_is_overwritten_unasked(folder):
     assert load_rubric(out).name == "tree"
 
 
+def test_neither_the_data_nor_the_other_output_is_overwritten(folder):
+    lines = "".join(json.dumps(item) + "\n" for item in ITEMS.values())
+    data = folder / "items.jsonl"
+    data.write_text(lines)
+    (folder / "link.jsonl").symlink_to(data)
+    for target in (data, folder / "link.jsonl"):
+        result = run("import", data, "-o", target, "--force")
+        assert result.exit_code == 2
+        assert "is the file that is read" in result.stderr
+    assert data.read_text() == lines
+    result = run("import", data, "-o", folder / "x.jsonl", "--rubric-out", folder / "x.jsonl")
+    assert result.exit_code == 2
+    assert "name two files" in result.stderr
+    assert not (folder / "x.jsonl").exists()
+
+
+@pytest.mark.parametrize("content", [{"foo": 1}, {**TREE, "sub_tasks": [{**TREE, "weight": -1}]}])
+def test_faults_of_imports_name_the_file(folder, content):
+    (folder / "odd.json").write_text(json.dumps(content))
+    result = run("import", folder / "odd.json", "-o", folder / "x.yaml")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"{folder / 'odd.json'}: ")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

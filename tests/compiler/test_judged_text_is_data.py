@@ -147,7 +147,9 @@ SECTIONS = ["<|criterion|>", "<|reference|>", "<|response|>"]
 def test_in_the_compact_style_section_tokens_stand_exactly_once(part, text):
     values = {"criterion": "Is it 4?", "reference": "4", "response": "It is 4."} | {part: text}
     prompt = compact(
-        make_rubric({"id": "good", "ask": values["criterion"] if values["criterion"].strip() else "?" + text}),
+        make_rubric(
+            {"id": "good", "ask": values["criterion"] if values["criterion"].strip() else "?" + text}, protocol="verify"
+        ),
         make_sample(values["response"], reference=[values["reference"]]),
     )
     assert re.findall(r"<\|[^|]*\|>", prompt) == SECTIONS
@@ -159,7 +161,7 @@ def test_in_the_compact_style_section_tokens_stand_exactly_once(part, text):
 @pytest.mark.parametrize("capabilities", [Capabilities(), COMPACT], ids=["full", "compact"])
 def test_control_tokens_of_the_engine_never_come_from_data(token, capabilities):
     extra = Capabilities(capabilities.prompts, capabilities.joint, control_tokens=frozenset({"[DONE!]", "@@bot"}))
-    rubric = make_rubric({"id": "good", "ask": f"Is it {token}?"})
+    rubric = make_rubric({"id": "good", "ask": f"Is it {token}?"}, protocol="verify")
     sample = make_sample(f"a{token}b", prompt=token, reference=[token], context=token)
     text = "".join(
         m["content"] for request in compile_sample(rubric, sample, capabilities=extra) for m in request.messages

@@ -146,7 +146,9 @@ def test_the_compact_prompt_is_exactly_this():
     rubric = make_rubric({"id": "a", "ask": "Is it {x}?"}, principles=["Unseen."])
     assert compact(rubric, make_sample("R\n", prompt="P", context="C")) == "<|criterion|>Is it {x}?<|response|>R\n"
     sample = make_sample("R", reference=["4", "four"])
-    assert compact(rubric, sample) == "<|criterion|>Is it {x}?<|reference|>4 / four<|response|>R"
+    assert compact(rubric, sample) == "<|criterion|>Is it {x}?<|response|>R"
+    verify = make_rubric({"id": "a", "ask": "Is it {x}?"}, protocol="verify")
+    assert compact(verify, sample) == "<|criterion|>Is it {x}?<|reference|>4 / four<|response|>R"
 
 
 def test_a_page_is_filled_in_one_pass():

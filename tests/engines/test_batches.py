@@ -2,7 +2,10 @@
 
 import asyncio
 import multiprocessing
+import subprocess
+import sys
 import time
+import weakref
 
 import pytest
 
@@ -260,3 +263,36 @@ def test_labels_are_picked_at_a_temperature(temperature):
         assert picked.count(label) / 4000 == pytest.approx(weight / sum(weights.values()), abs=1e-3)
     assert "never" not in picked
     assert pick({"a": 0.4, "b": 0.4, "c": 0.2}, 0.99, 0) == "a"
+
+
+def test_the_exit_of_python_ends_the_thread_of_an_engine():
+    """At that point the executors of event loops are gone already."""
+    code = """
+import atexit
+atexit.register(lambda: print(worker._thread.is_alive()))
+from genrm.engines.batching import Worker
+from genrm.judging import runtime
+worker = Worker(None, None, batch_size=1)
+class Engine:
+    aclose = staticmethod(worker.close)
+runtime.current()._engines[("a", "")] = Engine
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (found.stdout, found.stderr) == ("False\n", "")
+
+
+def test_the_memory_of_a_batch_that_did_not_fit_is_free_when_its_halves_run(engine, ask, complete, broken):
+    import torch
+
+    held = []
+
+    def fault(size):
+        tensor = torch.empty(1)
+        assert all(ref() is None for ref in held)
+        if size > 1:
+            held.append(weakref.ref(tensor))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    broken.fault = fault
+    assert len(complete(engine, ask(seeds=(1, 2)))) == 2
+    assert held

@@ -208,3 +208,18 @@ def test_cards_may_be_absent_but_not_garbage(tmp_path):
     for garbage in (["list"], {}):
         with pytest.raises(SpecError):
             parse_card(garbage)
+
+
+def test_a_card_whose_extracts_cannot_be_compared_is_refused():
+    with pytest.raises(SpecError, match="labels: is missing"):
+        parse_card({key: value for key, value in CARD.items() if key != "labels"})
+    with pytest.raises(SpecError, match="extract: a mapping"):
+        parse_card(CARD | {"extract": []})
+
+
+def test_damaged_weights_are_a_fault_of_the_model(model_folder, tmp_path):
+    folder = tmp_path / "damaged"
+    shutil.copytree(model_folder("qwen3"), folder)
+    (folder / "model.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(SpecError, match="cannot be loaded"):
+        open_engine(f"hf:{folder}", device="cpu")

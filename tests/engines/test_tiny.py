@@ -1,6 +1,7 @@
 """The embedded judge as an engine; how well it judges is the model card's matter."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -27,7 +28,7 @@ def question(response, reference, seeds=(0,), temperature=0.0, labels=("no", "ye
 
 def test_it_says_what_it_is(tiny):
     assert tiny.name == "tiny"
-    assert tiny.model == f"{tiny.card.name}@{tiny.card.version}"
+    assert re.fullmatch(rf"{tiny.card.name}@{tiny.card.version}:[0-9a-f]{{12}}", tiny.model)
     assert tiny.card.demonstration
     assert tiny.card.notice
     assert tiny.capabilities.prompts == "compact"

@@ -5,13 +5,14 @@ import multiprocessing
 import os
 import pickle
 import threading
+import time
 
 import pytest
 
 import genrm
 from genrm.engines.base import Capabilities
 from genrm.errors import EngineError, RateLimitedError, SpecError
-from genrm.judging import runtime
+from genrm.judging import pointwise, runtime
 
 RUBRIC = {
     "name": "two",
@@ -249,11 +250,32 @@ def test_the_private_loop_refuses_to_wait_for_itself(scripted):
         runtime.current().call(inner())
 
 
-@pytest.mark.parametrize("options", [{"votes": 0}, {"max_in_flight": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"votes": 0}, {"votes": "3"}, {"votes": True}, {"max_in_flight": 0}),
+        *({"seed": 1.5}, {"timeout_s": 0}, {"timeout_s": -1}, {"timeout_s": "1"}),
+    ],
+    ids=str,
+)
 def test_bad_settings(scripted, options):
     scripted(lambda request, vote, slot: "yes")
-    with pytest.raises(SpecError, match="at least 1"):
+    (name,) = options
+    with pytest.raises(SpecError, match=rf"^{name}: "):
         judge(**options)
+
+
+def test_one_row_is_no_list_of_rows(scripted):
+    scripted(lambda request, vote, slot: "yes")
+    with pytest.raises(SpecError, match="a list of rows is needed"):
+        judge().judge_many({"response": "x"})
+
+
+@pytest.mark.parametrize("response", ["", " \n\t", "\u200b", "\u202e", "\x00"])
+def test_a_response_that_shows_nothing_is_bad_input(scripted, response):
+    scripted(lambda request, vote, slot: "yes")
+    judgment = judge().judge(response=response)
+    assert (judgment.reward, judgment.error.category) == (None, "bad_input")
 
 
 def test_identity_names_everything_that_decides(scripted):
@@ -263,3 +285,100 @@ def test_identity_names_everything_that_decides(scripted):
     assert identity["rubric"].startswith("two@sha256:")
     assert identity["prompt"].startswith("sha256:")
     assert identity["seed"] == 3
+
+
+def test_criteria_asked_apart_get_seeds_of_their_own(scripted):
+    engine = scripted(lambda request, vote, slot: "yes")
+    judge(RUBRIC | {"ask": "separate"}, votes=2).judge(response="x")
+    first, second = (request.seeds for request in engine.requests)
+    assert set(first).isdisjoint(second)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "text",
+        None,
+        ["response", "x"],
+        {"response": "x", "prompt": [{"role": ["user"], "content": "?"}]},
+        {"response": [{"role": {}, "content": "?"}]},
+    ],
+)
+def test_a_row_of_any_shape_fails_alone(scripted, row):
+    scripted(lambda request, vote, slot: "yes")
+    broken, fine = judge().judge_many([row, {"response": "x"}])
+    assert (broken.status, broken.error.category, broken.id) == ("failed", "bad_input", "0")
+    assert fine.reward == 0.75
+
+
+def test_a_fault_of_ours_fails_its_row_alone(scripted, monkeypatch, caplog):
+    scripted(lambda request, vote, slot: "yes")
+
+    real = pointwise.tally
+
+    def break_the_first(*given):
+        if not caplog.records:
+            raise KeyError("oops")
+        return real(*given)
+
+    monkeypatch.setattr(pointwise, "tally", break_the_first)
+    broken, fine = judge(max_in_flight=1).judge_many([{"response": "x", "id": "a"}, {"response": "x", "id": "b"}])
+    assert (broken.id, broken.status, broken.reward) == ("a", "failed", None)
+    assert "KeyError" in broken.error.message
+    assert not broken.error.can_retry
+    assert fine.reward == 0.75
+    assert "'a'" in caplog.text
+
+
+def test_a_stream_left_early_cancels_what_is_under_way(scripted):
+    engine = scripted(lambda request, vote, slot: "yes")
+    running, cancelled = [], []
+    inner = engine.complete
+
+    async def slow(request):
+        running.append(request.sample_id)
+        try:
+            while request.sample_id != "0" or len(running) < 3:
+                await asyncio.sleep(0.001)
+        except asyncio.CancelledError:
+            cancelled.append(request.sample_id)
+            raise
+        return await inner(request)
+
+    engine.complete = slow
+
+    async def first():
+        stream = judge().stream([{"response": "x"}] * 3)
+        found = await anext(stream)
+        await stream.aclose()
+        while len(cancelled) < 2:
+            await asyncio.sleep(0.001)
+        return found.id
+
+    assert asyncio.run(asyncio.wait_for(first(), 20)) == "0"
+    assert sorted(cancelled) == ["1", "2"]
+
+
+def test_the_exit_of_a_process_does_not_wait_for_a_stuck_engine(scripted, monkeypatch):
+    engine = scripted(lambda request, vote, slot: "yes")
+    judge().judge(response="x")
+    engine.aclose = lambda: asyncio.sleep(60)
+    monkeypatch.setattr(runtime, "CLOSE_SECONDS", 0.05)
+    began = time.monotonic()
+    runtime.shutdown()
+    assert time.monotonic() - began < 10
+
+
+def test_one_failed_vote_of_an_engine_is_withheld(scripted):
+    engine = scripted(lambda request, vote, slot: "yes")
+    whole = engine.complete
+
+    async def some(request):
+        completions = await whole(request)
+        return [EngineError("lost"), *completions[1:]]
+
+    engine.complete = some
+    judgment = judge(votes=3).judge(response="x")
+    assert judgment.status == "ok"
+    assert judgment.criteria["good"].votes == (None, "yes", "yes")
+    assert judgment.usage.requests == 2

@@ -49,7 +49,7 @@ def script(seed, broken=0.0):
     return say
 
 
-def judged(rubric, n=12):
+def judged(rubric, n=24):
     rows = [{"id": str(i), "response": "one two three"[: 5 + i]} for i in range(n)]
     return genrm.Judge(rubric, model="scripted").judge_many(rows)
 
@@ -74,7 +74,7 @@ def test_the_same_rubric_reproduces_every_reward(scripted, rule, broken):
 
 @pytest.mark.parametrize("reward", REWARDS, ids=str)
 def test_another_rubric_gives_what_live_judging_gives(scripted, reward):
-    scripted(script(2))
+    scripted(script(6))
     other = RUBRIC | {"reward": {"aggregate": reward}, "vote": {"n": 5, "rule": "median"}}
     rows = genrm.rescore(stored(judged(RUBRIC)), other)
     live = stored(judged(other))

@@ -46,8 +46,12 @@ def test_lengths_must_agree(scripted):
     reward = genrm.RewardFunction(genrm.Judge(VERIFY, "scripted"))
     with pytest.raises(ValueError, match="zip"):
         reward(["p"], ["x", "y"])
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(SpecError, match="column 'reference' has 2 values for 1 completions"):
         reward(["p"], ["x"], reference=["1", "2"])
+    with pytest.raises(SpecError, match="a list is needed, found a str"):
+        reward(["p", "p"], ["x", "y"], reference="42")
+    with pytest.raises(SpecError, match=r"a genrm\.Judge is needed, found a str"):
+        genrm.RewardFunction("math-verify")
 
 
 def test_wrong_settings(scripted):
@@ -57,3 +61,12 @@ def test_wrong_settings(scripted):
         genrm.RewardFunction(judge, columns={"answer": "a"})
     with pytest.raises(SpecError, match="'none' or 'raise'"):
         genrm.RewardFunction(judge, on_failure="zero")
+
+
+def test_a_named_column_that_is_not_there_stops(scripted):
+    scripted(lambda request, vote, slot: "yes")
+    rubric = {"name": "good", "criteria": [{"id": "good", "ask": "?"}]}
+    reward = genrm.RewardFunction(genrm.Judge(rubric, "scripted"), columns={"reference": "solution"})
+    with pytest.raises(SpecError, match=r"no column solution \(columns here: answer\)"):
+        reward(["p"], ["x"], answer=["4"])
+    assert genrm.RewardFunction(genrm.Judge(rubric, "scripted"))(["p"], ["x"], answer=["4"]) == [1.0]

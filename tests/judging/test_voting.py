@@ -20,9 +20,10 @@ def judge(vote, votes=None, rule=None, **criterion):
 
 def by_seed(labels, p=None):
     """Answers that depend on the vote alone: on its seed, wherever in a request it stands."""
-    index = {vote_seed(0, "0", place): place for place in range(32)}
 
     def script(request, vote, slot):
+        slots = " ".join(request.output.slots)
+        index = {vote_seed(0, "0", place, slots): place for place in range(32)}
         label = labels[index[request.seeds[vote]] % len(labels)]
         return label if p is None else (label, p)
 
@@ -78,7 +79,7 @@ def test_soft_votes_stop_earlier(scripted):
 def test_joint_criteria_are_asked_until_all_have_enough(scripted):
     spec = rubric({"min": 3, "max": 9, "stop": 0.95, "rule": "majority"})
     spec["criteria"].append({"id": "b", "ask": "And?"})
-    index = {vote_seed(0, "0", place): place for place in range(32)}
+    index = {vote_seed(0, "0", place, "a b"): place for place in range(32)}
     scripted(lambda r, v, slot: "yes" if slot == "a" else ["yes", "no"][index[r.seeds[v]] % 2])
     found = Judge(spec, model="scripted").judge(response="x").row()["criteria"]
     assert found["a"]["votes_used"] == found["b"]["votes_used"] > 4
@@ -96,7 +97,7 @@ def test_a_fixed_number_overrides_an_adaptive_vote_and_is_another_rubric(scripte
 
 
 def test_failed_votes_are_no_votes(scripted):
-    index = {vote_seed(0, "0", place): place for place in range(32)}
+    index = {vote_seed(0, "0", place, "a"): place for place in range(32)}
     scripted(lambda r, v, s: "nonsense" if index[r.seeds[v]] % 2 else "yes")
     found = row({"min": 3, "max": 9, "stop": 0.95, "rule": "majority"})["criteria"]["a"]
     assert found["votes"].count(None) + found["votes_used"] == len(found["votes"])

@@ -112,3 +112,10 @@ def test_empty_source():
     results, peak = asyncio.run(_run([], [], limit=2, ordered=True))
     assert results == []
     assert peak == 0
+
+
+@pytest.mark.parametrize("total", [BUFFER * 4, 100])
+def test_a_head_that_is_slower_than_a_full_buffer_does_not_stop_the_stream(total):
+    delays = [0.05] + [0.0] * (total - 1)
+    results, _ = asyncio.run(asyncio.wait_for(_run(range(total), delays, limit=4, ordered=True), 10))
+    assert results == list(range(total))

@@ -5,7 +5,9 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
+from genrm.errors import SpecError
 from genrm.specs.criterion import KIND_WEIGHTS, Criterion, check_criteria
+from genrm.specs.load import load_rubric
 from genrm.specs.rubric import Rubric, Vote
 
 
@@ -121,3 +123,20 @@ def test_types_are_not_guessed():
     for keys in ({"vote": {"n": "3"}}, {"vote": {"n": 2.0}}, {"critique": 1}, {"version": True}):
         with pytest.raises(ValidationError):
             rubric(**keys)
+
+
+def test_a_check_has_no_scale_but_yes_and_no():
+    check = {"id": "short", "check": {"length": {"unit": "words", "max": 3}}}
+    with pytest.raises(SpecError, match="yes or no"):
+        load_rubric({"name": "a", "criteria": [check | {"scale": "likert-5"}]})
+    turned = [{"label": "no", "value": 1}, {"label": "yes", "value": 0}]
+    for scale in ("binary", turned):
+        load_rubric({"name": "a", "criteria": [check | {"scale": scale}]})
+
+
+def test_the_digest_of_a_rubric_with_a_row_s_criteria_is_its_own():
+    rubric = load_rubric({"name": "a", "criteria": [{"id": "x", "ask": "?"}]})
+    extra = load_rubric({"name": "b", "criteria": [{"id": "y", "ask": "?"}]}).criteria
+    assert rubric.digest != rubric.with_criteria(extra).digest
+    whole = load_rubric({"name": "a", "criteria": [{"id": "x", "ask": "?"}, {"id": "y", "ask": "?"}]})
+    assert rubric.with_criteria(extra).digest == whole.digest

@@ -140,3 +140,9 @@ def test_criteria_of_a_row():
     for wrong in ("Is it kind?", {"id": "a", "ask": "?"}, 3):
         with pytest.raises(SpecError, match="a list of criteria is needed"):
             build_criteria(wrong)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, f"folder/{'a' * 300}.yaml", "\ud800", "\ud800" * 300])
+def test_a_name_that_no_file_can_have_is_a_fault(name):
+    with pytest.raises(SpecError, match=r"name|no rubric|no such file"):
+        load_rubric(name)

@@ -137,3 +137,27 @@ def test_expected_refuses_what_is_no_distribution():
         scale.expected({"maybe": 1.0})
     with pytest.raises(KeyError):
         scale.score("maybe")
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels"),
+    [
+        ("numeric", [("poor", 0), ("good", 1)]),
+        ("likert", [("1", 1), ("2", 2), ("4", 4)]),
+        ("likert", [("2", 2), ("1", 1)]),
+        ("numeric", [("1", 10), ("2", 20)]),
+        ("numeric", [("1", -1e308), ("2", 1e308)]),
+        ("binary", [("no", 1), ("yes", 0)]),
+        ("binary", [("bad", 0), ("good", 1)]),
+    ],
+)
+def test_a_stated_kind_has_the_labels_of_that_kind(kind, labels):
+    spec = {"kind": kind, "labels": [{"label": name, "value": value} for name, value in labels]}
+    with pytest.raises(ValueError, match=f"make no {kind} scale"):
+        Scale.parse(spec)
+    assert Scale.parse(spec | {"kind": "labels"}).names == tuple(name for name, _ in labels)
+
+
+def test_the_long_form_of_every_scale_is_read_back():
+    for scale in map(Scale.parse, ["binary", "likert-7", {"min": -10, "max": 10, "step": 5}]):
+        assert Scale.parse(scale.model_dump(by_alias=True)) == scale

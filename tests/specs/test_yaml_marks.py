@@ -145,3 +145,10 @@ def test_a_key_that_stands_twice_is_named_with_both_lines(parse):
     (fault,) = caught.value.faults
     assert (fault.line, fault.field) == (3, "a")
     assert "lines 1 and 3" in fault.message
+
+
+def test_a_number_of_thousands_of_digits_is_a_fault():
+    with pytest.raises(SpecError, match="digits"):
+        parse_json('{"weight": ' + "1" * 5000 + "}")
+    with pytest.raises(SpecError, match="digits"):
+        parse_yaml("weight: " + "1" * 5000)

@@ -1,7 +1,8 @@
 """Closed-list criteria: responses with known features, and the critique that names them.
 
-A critique reads ``asked no code; found code: !``: what the criterion asks for, what the response has,
-and one mark, ``=`` (met) or ``!`` (not met).
+A critique reads ``asked no code; found answer-steps-…code+…greeting+: no code+!``: what the criterion asks for, whether
+the response has (``+``) or lacks (``-``) each of nine features, both for the asked one, and a mark, ``=`` (met) or
+``!`` (not met).
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from .phrasings import KEYS
 from .texts import load
 from .worlds import Split, Value, draw, write
 
-CRITIQUE = "asked {asked}; found {found}: {mark}"
-EXTRACT = r"^asked (?P<asked>[a-z ]+); found (?P<found>[a-z ]+): [=!]$"
+CRITIQUE = "asked {asked}; found {found}: {last}{mark}"
 _TEXTS = load("criteria")
 GREETINGS = _TEXTS["greetings"]
 REFUSALS = _TEXTS["refusals"]
@@ -41,8 +41,8 @@ def _list(r: random.Random, key: str, items: list[str]) -> str:
     return "\n".join(form.format(i) + x for i, x in enumerate(items, 1))
 
 
-def compose(r: random.Random, key: str, present: bool, split: Split, simple: bool = False) -> str:
-    """A response that has (or lacks) the feature ``key``; its other features are drawn freely, or seldom if simple."""
+def compose(r: random.Random, key: str, present: bool, split: Split, simple: bool = False) -> tuple[str, list[str]]:
+    """A response and its features: it has (or lacks) ``key``; the others are drawn freely (seldom if simple)."""
     rates = {
         "answer": 0.4,
         "steps": 0.3,
@@ -110,7 +110,9 @@ def compose(r: random.Random, key: str, present: bool, split: Split, simple: boo
         parts.insert(0, rs.pick(r, GREETINGS, split))
     breaks = has["bullets"] or has["numbering"] or has["code"]
     text = ("\n" if breaks or r.random() < 0.3 else " ").join(parts)
-    return text if not breaks or r.random() < 0.5 else text.replace("\n" + FENCE, "\n\n" + FENCE)
+    if breaks and r.random() < 0.5:
+        text = text.replace("\n" + FENCE, "\n\n" + FENCE)
+    return text, [k for k in KEYS if has[k]]
 
 
 _UNSURE = (
@@ -130,7 +132,7 @@ _UNSURE = (
 
 def _statement(r: random.Random, value: Value, split: Split, key: str) -> str:
     for _ in range(50):
-        if key in ("answer", "steps") and value.numeric:
+        if value.kind not in ("mc", "bool"):
             text = rs.fill(r, rs.pick(r, rs.STATEMENTS, split), a=write(r, value))
         else:
             text = rs.ending(r, value, write(r, value), split)
@@ -139,12 +141,13 @@ def _statement(r: random.Random, value: Value, split: Split, key: str) -> str:
     return f"The answer is {write(r, value)}."
 
 
-def judge(key: str, negated: bool, present: bool) -> tuple[str, bool]:
+def judge(key: str, negated: bool, found: list[str]) -> tuple[str, bool]:
     """The critique of a closed-list criterion, and its verdict."""
-    met = present != negated
-    return CRITIQUE.format(
-        asked=("no " if negated else "") + key, found=("" if present else "no ") + key, mark="=" if met else "!"
-    ), met
+    met = (key in found) != negated
+    asked = ("no " if negated else "") + key
+    flags = {k: k + ("+" if k in found else "-") for k in KEYS}
+    last = asked.removesuffix(key) + flags[key]
+    return CRITIQUE.format(asked=asked, found="".join(flags.values()), last=last, mark="=" if met else "!"), met
 
 
-__all__ = ["CRITIQUE", "EXTRACT", "KEYS", "compose", "judge"]
+__all__ = ["CRITIQUE", "KEYS", "compose", "judge"]

@@ -146,8 +146,8 @@ def closed_example(
     key = key or r.choice(phrasings.KEYS)
     negated = r.random() < 0.5 if negated is None else negated
     present = r.random() < 0.5
-    response = criteria.compose(r, key, present, split, simple)
-    text, met = criteria.judge(key, negated, present)
+    response, found = criteria.compose(r, key, present, split, simple)
+    text, met = criteria.judge(key, negated, found)
     return Example(
         ask or phrasings.closed(r, key, negated, split), None, response, text, met, key, "no" if negated else "yes"
     )
@@ -160,7 +160,7 @@ def degenerate_example(
     text = degenerate(r) if response is None else response
     if response is None and r.random() < 0.2:
         negated = r.random() < 0.5
-        words_, met = criteria.judge("answer", negated, False)
+        words_, met = criteria.judge("answer", negated, ["refusal"] if text.strip() in criteria.REFUSALS else [])
         return Example(phrasings.closed(r, "answer", negated, split), None, text, words_, met, "answer", "degenerate")
     value = draw(r, split)
     reference, _ = _reference(r, value)
