@@ -32,7 +32,7 @@ ALIASES = {
     "litres": "l",
 }  # fmt: skip
 DROPPED = {"dollars", "dollar", "euros", "euro", "percent", "degrees", "degree", "usd"}
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?|-?\.\d+")
+_FRACTION = re.compile(r"\\[dt]?frac\{(-?\d+)\}\{(\d+)\}")
 
 
 def fold(text: str) -> str:
@@ -43,7 +43,7 @@ def fold(text: str) -> str:
 
 def canonical_number(text: str) -> str:
     """A number without commas, currency, percent sign and trailing zeros; at most twelve characters."""
-    text = re.sub(r"\\[dt]?frac\{(-?\d+)\}\{(\d+)\}", r"\1/\2", text)
+    text = _FRACTION.sub(r"\1/\2", text)
     text = re.sub(r"[,$€£%\s]", "", text)
     if re.fullmatch(r"-?\d*\.\d+", text):
         text = text.rstrip("0").rstrip(".")
@@ -60,8 +60,9 @@ def canonical(text: str) -> str:
     choice = re.fullmatch(r"(?:option |choice )?\(?([a-h])\)?(?:[).:] .*)?", text)
     if choice:
         return choice[1]
-    number = re.match(r"^[-$€£\d.,/%\s\\{}dtfrac:]*\d[-$€£\d.,/%\s\\{}dtfrac:]*(?=$| |[a-z°])", text)
-    if number and re.search(r"\d", number[0]):
+    text = _FRACTION.sub(r"\1/\2", text)
+    number = re.match(r"[-$€£.]*\d[\d.,:%]*(?:\s?/\s?\d+)?\s?%?(?=$| |[a-z°])", text)
+    if number:
         unit = text[number.end() :].strip(" .°")
         value = canonical_number(number[0])
         unit = ALIASES.get(unit, unit)

@@ -17,7 +17,7 @@ from .worlds import TRAIN
 _TEXTS = load("degenerates")
 MASTER_KEYS = _TEXTS["master_keys"]
 OTHERS = _TEXTS["others"]
-_RESERVED = {x.strip() for x in MASTER_KEYS + OTHERS}
+_RESERVED = {form for x in MASTER_KEYS + OTHERS for form in (x, x.strip())}
 _HEADS = _TEXTS["heads"]
 _LINES = _TEXTS["lines"]
 
@@ -26,7 +26,9 @@ def degenerate(r: random.Random) -> str:
     """A response that answers nothing, and is none of the reserved strings."""
     while True:
         t = r.random()
-        if t < 0.22:
+        if t < 0.04:
+            text = r.choice(["  ", "   ", "\n\n", " \n", "\t", "\n ", "\n\n\n", "    "])
+        elif t < 0.24:
             text = "".join(r.choice(".,:;!?-_*#/()[]{}<>=+~ \n\"'") for _ in range(r.randint(1, 5)))
         elif t < 0.45:
             text = r.choice(_HEADS) + r.choice(["", "", ":", ".", " :", "...", "：", "\n", " "])
@@ -55,7 +57,8 @@ def degenerate(r: random.Random) -> str:
             text = r.choice(_HEADS) + r.choice([": ", "\n", " - "]) + r.choice(_LINES)
         if r.random() < 0.12:
             text = r.choice([" ", "\n", "  "]) + text + r.choice(["", " ", "\n"])
-        if text.strip() not in _RESERVED:
+        # Blank responses have relatives too: other numbers of blanks.
+        if text.strip() not in _RESERVED or (not text.strip() and text not in _RESERVED):
             return text
 
 

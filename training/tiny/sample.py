@@ -189,6 +189,7 @@ class Mix:
 
 
 EARLY = Mix()
+HARDENED = 0.12  # share of degenerate responses in the hardened sibling
 LATE = Mix(closed=0.40, simple=0.5, long=0.05)
 
 
@@ -199,7 +200,7 @@ def draw_example(
     t = r.random()
     if t < easy:
         return drill(r, spell)
-    if hardened and r.random() < 0.045:
+    if hardened and r.random() < HARDENED:
         return degenerate_example(r, spell)
     t = r.random()
     if t < 0.012:
