@@ -120,12 +120,12 @@ class Judgment:
     status: Status
     reward: float | None = None
     reward_std: float | None = None
-    reward_parts: Mapping[str, Any] | None = None
-    row_criteria: tuple[Criterion, ...] = ()
     criteria: Mapping[str, CriterionJudgment] = field(default_factory=dict)
     judge: Mapping[str, Any] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     error: RowError | None = None
+    reward_parts: Mapping[str, Any] | None = None
+    row_criteria: tuple[Criterion, ...] = ()
 
     def row(self) -> dict[str, Any]:
         """The output row; the same judgment gives the same bytes."""
