@@ -54,8 +54,8 @@ def canonical_number(text: str) -> str:
 
 def canonical(text: str) -> str:
     """The canonical form of a stated answer (see the module's description)."""
-    text = fold(text).strip(" .\"'`*!?")
-    text = re.sub(r"\\boxed\{(.*)\}$", r"\1", text).strip("$ ")
+    text = fold(text).strip(" \"'`*!?").rstrip(". ")
+    text = re.sub(r"^\\boxed\{(.*)\}$", r"\1", text.strip("$ "))
     text = re.sub(r"\\text\{(.*?)\}", r"\1", text)
     choice = re.fullmatch(r"(?:option |choice )?\(?([a-h])\)?(?:[).:] .*)?", text)
     if choice:

@@ -45,7 +45,7 @@ def table(results: dict, variant: str) -> str:
     seeds = sum(model.endswith("-" + variant) for model in results)
     lines = [
         "| set | n | accuracy (95 % interval) | wrong accepted | right rejected | checked | baseline "
-        f"| {seeds} seeds: mean (range) |",
+        f"| mean (range) of {seeds} seed(s) |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, row in rows.items():

@@ -134,6 +134,24 @@ def remark(r: random.Random) -> str:
     )
 
 
+def aside(r: random.Random, o: str | None, numeric: bool) -> str:
+    """A closing remark with another value in it, so that the last value is not the answer."""
+    slots = {"o": o or str(r.randint(2, 500)), "i": r.choice(words.ITEMS), "z": str(r.randint(10, 900))}
+    if not numeric and o and r.random() < 0.7:
+        return fill(r, r.choice(_TEXTS["word_asides"]), **slots)
+    if r.random() < 0.4:
+        return fill(r, r.choice(_TEXTS["asides"]), **slots)
+    parts = [r.choice(_TEXTS[f"aside_{name}"]) for name in ("heads", "numbers", "tails")]
+    text = fill(r, "".join(parts), **slots)
+    return f"({text}.)" if r.random() < 0.1 else sentence(text, r)
+
+
+def joined(r: random.Random, final: str, o: str | None) -> str:
+    """The statement of the answer with a remark hung on to it."""
+    tail = fill(r, r.choice(_TEXTS["joins"]), o=o or str(r.randint(2, 500)), z=str(r.randint(10, 900)))
+    return final.rstrip(".!") + tail + r.choice([".", ".", ""])
+
+
 def working(r: random.Random, lines: int, annotate: bool, numeric: bool) -> list[str]:
     """Some lines of working."""
     return [step(r, annotate) if r.random() < (0.75 if numeric else 0.12) else remark(r) for _ in range(lines)]
@@ -201,6 +219,16 @@ def choice_ending(r: random.Random, value: Value, a: str, split: Split) -> str:
     return fill(r, pick(r, STATEMENTS, split), a=shown)
 
 
+def answer_first(r: random.Random, value: Value, a: str, o: str | None, parts: list[str]) -> str:
+    """The answer, and then its reasons, in which other values occur."""
+    shown = a if value.kind != "mc" else r.choice([a, f"({a})", f"{a}) {value.option}", f"Option {a}"])
+    asides = [aside(r, o, value.numeric) for _ in range(r.choice([0, 1, 1, 2]))]
+    reasons = r.choice([" ", " ", "\n"]).join([*parts[-3:], *asides]) if parts or asides else aside(r, o, value.numeric)
+    if value.kind == "mc" and not o:
+        reasons = remark(r)
+    return r.choice(_TEXTS["firsts"]).format(a=shown, b=reasons)
+
+
 def respond(
     r: random.Random,
     value: Value,
@@ -243,7 +271,13 @@ def respond(
         final = r.choice(["A: {a}", "#### {a}", "A: {a}", "The answer is {a}."]).format(a=a)
     if r.random() < 0.12:
         parts.insert(0, pick(r, OPENERS, split))
+    if r.random() < 0.10 and tail is None:
+        return answer_first(r, value, a, o if other else None, [p for p in parts if not o or o not in p])
+    if r.random() < 0.12:
+        final = joined(r, final, o if other else None)
     parts.append(final)
+    if r.random() < 0.25:
+        parts += [aside(r, o if other else None, value.numeric) for _ in range(r.choice([1, 1, 1, 2]))]
     usual = 0.35 if length != "long" else 0.15
     if r.random() < (usual if tail is None else tail):
         if other and r.random() < 0.45:

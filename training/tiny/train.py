@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints, logs and exports")
     parser.add_argument("--tokenizer", type=Path, help="a saved tokenizer (default: train one, the same every time)")
     parser.add_argument("--trunk", type=int, default=7500, help="steps at the constant rate")
-    parser.add_argument("--decay", type=int, default=1500, help="steps of each sibling")
+    parser.add_argument("--decay", type=int, default=1200, help="steps of each sibling")
     parser.add_argument("--phases", nargs="+", default=["trunk", "default", "unhardened"])
     parser.add_argument("--every", type=int, default=250, help="steps between checks and checkpoints")
     parser.add_argument("--compile", action="store_true", help="compile the forward pass (a third faster here)")

@@ -159,6 +159,8 @@ def write(r: random.Random, value: Value, plain: bool = False) -> str:
             tail += "0"
         if value.kind == "dec" and len(text) >= 12:
             tail += tail[-3:] + r.choice(["", "...", "6", "7"])
+        if whole == "0" and tail and r.random() < 0.15:
+            whole = ""
         text = f"{sign}{whole}" + (f".{tail}" if tail else "")
         if value.kind == "pct" and r.random() < 0.7:
             return text + r.choice(["%", "%", " percent"])
