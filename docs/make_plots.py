@@ -1,4 +1,4 @@
-"""Draw what every reward shape does: docs/plots/NAME.svg, one for each entry of the registry.
+"""Draw what every voting rule, aggregate and shape does: docs/plots/NAME.svg, one for each entry of the catalogue.
 
 python docs/make_plots.py            # all of them
 python docs/make_plots.py par lsc    # these
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,8 +21,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from genrm.rewards import group, length, reference, risk, steps, verified
+from genrm.rewards.aggregate import gate
 from genrm.rewards.controls import CONTROLS
 from genrm.rewards.identity import affine, identity
+from genrm.rewards.tree import AGGREGATES as FUNCTIONS
+from genrm.specs.reward import Holistic
+from genrm.voting.rule import NUMBERS, RULES
+from genrm.voting.rules import vote_array
 
 PLOTS = Path(__file__).parent / "plots"
 STYLE = {
@@ -339,6 +346,89 @@ def _controls(ax: Axes) -> None:
     ax.grid(visible=False)
     ax.set_xticks(np.arange(6) + 0.5, ["boxed 4", "It is 4.", "… because …", "boxed 5", "no idea", "4"])
     label(ax, "completion", "")
+
+
+# Votes on one response; the fifth goes through all scores.
+OTHERS = [0.2, 0.3, 0.6, 0.9]
+VARIANTS = {
+    "trimmed_mean": (0.1, 0.25, 0.4),
+    "quantile": (0.1, 0.5, 0.9),
+    "mean_minus_var": (0.5, 1, 2),
+    "mean_minus_std": (0.25, 0.5, 1),
+    "robust": (0, 0.5, 1),
+    "log_mean_exp": (-10, 0, 10),
+}
+CODES = np.array([[1] * yes + [0] * (8 - yes) for yes in range(9)])
+
+
+def one_vote_moves(ax: Axes, name: str) -> None:
+    """The value of five votes while one of them goes from 0 to 1."""
+    votes = np.column_stack([np.tile(OTHERS, (UNIT.size, 1)), UNIT])
+    for number, colour in zip(VARIANTS[name] if name in NUMBERS else (None,), COLOURS, strict=False):
+        rule = name if number is None else {name: number}
+        text = name if number is None else f"{name}: {number}"
+        ax.plot(UNIT, vote_array(votes, rule).value, color=colour, label=text)
+    ax.plot(OTHERS, [0] * 4, "|", color=GREY, markersize=12, label="other votes")
+    label(ax, "fifth vote", "value", legend=True)
+
+
+def votes_for_yes(ax: Axes, name: str) -> None:
+    """The value of eight votes, of which more and more say yes."""
+    scores = CODES.astype(np.float64)
+    yes = np.arange(9)
+    if name == "majority":
+        ax.plot(yes, vote_array(scores, name, codes=CODES).value, "o", color=BLUE, label="majority (4 of 8: a tie)")
+    for sure, colour in ((0.6, ORANGE), (0.95, GREEN)) if name == "soft" else ():
+        p = np.stack([np.where(CODES, 1 - sure, sure), np.where(CODES, sure, 1 - sure)], axis=-1)
+        got = vote_array(scores, name, codes=CODES, p=p, values=[0.0, 1.0]).value
+        ax.plot(yes, got, "o-", color=colour, label=f"every vote {sure:.0%} sure")
+    if name in ("likelihood", "confidence"):
+        for weight, colour in ((0.3, ORANGE), (0.9, GREEN)):
+            got = vote_array(scores, name, codes=CODES, weights=np.where(CODES, weight, 0.5)).value
+            ax.plot(yes, got, "o-", color=colour, label=f"{name} of yes {weight}, of no 0.5")
+    label(ax, "votes for yes, of 8", "value", legend=True)
+
+
+for _name in RULES:
+    _draw = votes_for_yes if _name in ("majority", "soft", "likelihood", "confidence") else one_vote_moves
+    DRAWINGS[f"vote_{_name}"] = partial(_draw, name=_name)
+
+# Two criteria of weights 2 and 1: the first goes through all scores, the second is one of three.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "lexicographic": {"margins": 0.25},
+    "hierarchical": {"holistic": 0},
+    "log_sigmoid_sum": {"reference": 0.5, "temperature": 0.1},
+}
+
+
+def two_criteria(ax: Axes, name: str) -> None:
+    for second, colour in zip((0.1, 0.5, 0.9), COLOURS, strict=False):
+        scores = np.column_stack([UNIT, np.full(UNIT.size, second)])
+        # Points are drawn with a fault: it takes away what the weighted mean adds for its absence.
+        weights = [2.0, -1.0] if name == "points" else [2.0, 1.0]
+        text = f"{'fault' if name == 'points' else 'second'} {second}"
+        ax.plot(UNIT, FUNCTIONS[name](scores, weights, **OPTIONS.get(name, {})), color=colour, label=text)
+    label(ax, "first criterion", "reward", legend=True)
+
+
+for _name in FUNCTIONS:
+    DRAWINGS[f"aggregate_{_name}"] = partial(two_criteria, name=_name)
+
+
+@drawing("aggregate_gated")
+def _gated(ax: Axes) -> None:
+    for floor, colour in zip((0.0, -0.5), COLOURS, strict=False):
+        got = gate(np.full(UNIT.size, 0.8), UNIT[:, None], 0.5, floor)
+        ax.plot(UNIT, got, color=colour, label=f"mean 0.8, floor {floor:g}")
+    label(ax, "score of the constraint", "reward", legend=True)
+
+
+@drawing("aggregate_holistic")
+def _holistic(ax: Axes) -> None:
+    scale = Holistic().scale
+    ax.plot(range(1, len(scale.names) + 1), [scale.score(name) for name in scale.names], "o", color=BLUE)
+    ax.set_xticks(range(1, len(scale.names) + 1), list(scale.names))
+    label(ax, "label of the one question", "reward")
 
 
 def draw(name: str) -> bytes:

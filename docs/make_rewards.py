@@ -1,4 +1,4 @@
-"""Write the part of docs/rewards.md that describes every reward shape and control, from the registry itself.
+"""Write the part of docs/rewards.md that describes every rule, aggregate, shape and control, from the code itself.
 
 python docs/make_rewards.py
 """
@@ -9,6 +9,7 @@ import re
 from importlib import import_module
 from pathlib import Path
 
+from genrm.rewards.catalogue import Row, catalogue
 from genrm.rewards.controls import CONTROLS
 from genrm.rewards.shaping import Shape, shapes
 
@@ -23,6 +24,19 @@ TITLES = {
     "steps": "Steps",
     "risk": "Cost, risk and doubt",
 }
+FIRST = (
+    (
+        "vote",
+        "Voting rules",
+        "Several votes on a criterion become one score: `vote: {n: 5, rule: majority}`. See [voting.md](voting.md).",
+    ),
+    (
+        "aggregate",
+        "Aggregates",
+        "The scores of several criteria become one: `reward: {aggregate: NAME}`. s is a criterion's score, w its "
+        "weight; g is 1 − s for a fault (w below 0), else s. More in [aggregation.md](aggregation.md).",
+    ),
+)
 
 
 def described(shape: Shape) -> str:
@@ -49,12 +63,38 @@ def described(shape: Shape) -> str:
     return "\n".join([*lines, ""])
 
 
+def entry(row: Row) -> str:
+    """A voting rule or an aggregate."""
+    lines = [
+        f"### {row['name']}",
+        "",
+        row["summary"],
+        "",
+        f"![{row['name']}](plots/{row['name'].replace(':', '_')}.svg)",
+        "",
+        f"- Formula: `{row['formula']}`",
+        *([f"- Paper: *{row['paper']}*"] if row["paper"] else []),
+        f"- Works on: {', '.join(row['needs'])}." + (f" Python: `{row['python']}`" if row["python"] else ""),
+        f"- When something is missing: {row['missing']}",
+    ]
+    if row["parameters"]:
+        lines += ["", "| parameter | default | range | meaning |", "|---|---|---|---|"]
+    for parameter in row["parameters"]:
+        default = "needed" if parameter["default"] is None else parameter["default"]
+        choices = parameter["range"].replace(" | ", ", ")
+        lines.append(f"| `{parameter['name']}` | {default} | {choices} | {parameter['meaning']} |")
+    return "\n".join([*lines, ""])
+
+
 def generated() -> str:
     """The generated part of the page, without the marks around it."""
     sections: dict[str, list[Shape]] = {}
     for shape in shapes().values():
         sections.setdefault(shape.function.__module__, []).append(shape)
+    rows = catalogue()
     parts = []
+    for kind, title, rule in FIRST:
+        parts += [f"## {title}\n", rule + "\n", *(entry(row) for row in rows if row["kind"] == kind)]
     for module, entries in sections.items():
         name = module.rpartition(".")[2]
         rule = (import_module(module).__doc__ or "").rpartition("\n\n")[2].strip()

@@ -37,6 +37,10 @@ def disagreements(output: str, input: str | None = None) -> Iterator[dict[str, A
         if not isinstance(row.get("criteria"), Mapping):
             raise FileError(f"{output}:{line}: no output row of genrm judge: it has no field criteria")
         for name, result in row["criteria"].items():
+            if not _has_verdicts(result):
+                raise FileError(
+                    f"{output}:{line}: no output row of genrm judge: criterion {name!r} has no votes to read"
+                )
             kind = disagreement(result)
             if kind is None:
                 continue
@@ -49,6 +53,14 @@ def disagreements(output: str, input: str | None = None) -> Iterator[dict[str, A
             if input is not None:
                 case["row"] = rows.get(case["line"])
             yield case
+
+
+def _has_verdicts(result: Any) -> bool:
+    return (
+        isinstance(result, Mapping)
+        and isinstance(result.get("rule"), Mapping | None)
+        and isinstance(result.get("votes"), list | None)
+    )
 
 
 def _critique(result: Mapping[str, Any], label: str) -> str | None:

@@ -11,6 +11,7 @@ survive a fork, so nothing here may be shared with a child.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
 import threading
@@ -110,16 +111,28 @@ class Worker:
         return outcomes
 
     async def _settled(self, call: _Call) -> None:
-        """Wait for every row of a call, or until it is overdue; rows that are not done then are cancelled."""
-        rows = asyncio.gather(*map(asyncio.wrap_future, call.futures), return_exceptions=True)
+        """Wait until every row of a call is done, or the call is overdue."""
+        loop, done, left = asyncio.get_running_loop(), asyncio.Event(), len(call.futures)
+
+        def count() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                done.set()
+
+        def tell(_: Future[Completion]) -> None:
+            # On the thread of the model; the loop that waited may have ended since.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(count)
+
+        for future in call.futures:
+            future.add_done_callback(tell)
         seconds = call.request.timeout_s
-        try:
-            while not rows.done():
-                await asyncio.wait([rows], timeout=seconds and min(seconds / 4, LOOK_SECONDS))
-                if seconds and call.overdue(seconds, self._last_batch):
-                    return
-        finally:
-            rows.cancel()
+        while not done.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), seconds and min(seconds / 4, LOOK_SECONDS))
+            if seconds and call.overdue(seconds, self._last_batch):
+                return
 
     async def close(self) -> None:
         """End the thread; rows that are still waited for get an error. Returns when it has ended."""

@@ -103,7 +103,7 @@ class Judge:
         """Judge all rows, in order. Rows are input rows (see ``docs/input-and-output.md``) or samples.
 
         Raises:
-            SpecError: ``rows`` is a single row, or the model cannot be opened.
+            SpecError: ``rows`` is a single row, the model cannot be opened, or it cannot judge by this rubric.
         """
         if isinstance(rows, Mapping | str):
             raise SpecError(f"rows: a list of rows is needed, found a single {type(rows).__name__}")
@@ -179,20 +179,26 @@ class Judge:
             raise SpecError(
                 f"vote.rule: {rule} reads label probabilities, and {self.model} shows none; use majority or mean"
             )
+        if self.rubric.is_holistic and self.engine().capabilities.prompts == "compact":
+            raise SpecError(
+                f"reward.aggregate: holistic shows all criteria at once, and {self.model} was trained to read one at a "
+                "time; use another judge (-m), or another aggregate"
+            )
         settings = Settings(self.votes, self.seed, self.timeout_s)
         return _Bound(self.rubric, self.engine(), self._card(), settings, self.identity())
 
 
 def with_votes(rubric: Rubric, votes: int | None, rule: str | Mapping[str, Any] | None) -> Rubric:
     """The rubric with what the caller says about votes in place of its own."""
+    if isinstance(votes, int) and votes >= 1 and rubric.vote.adaptive:
+        # First, since a fixed number lets rules in that an adaptive vote refuses.
+        rubric = rubric.with_vote(rubric.vote.fixed(votes))
     if rule is not None:
         written = rubric.vote.model_dump(exclude_none=True, exclude_unset=True)
         try:
             rubric = rubric.with_vote(Vote.model_validate(written | {"rule": rule}))
         except ValidationError as error:
             raise SpecError(f"vote rule {rule!r}: {error.errors()[0]['msg']}") from None
-    if isinstance(votes, int) and votes >= 1 and rubric.vote.adaptive:
-        rubric = rubric.with_vote(rubric.vote.fixed(votes))
     return rubric
 
 

@@ -99,7 +99,7 @@ def _value(
     scale = criterion.scale
     present = [result.label is not None and result.score is not None for result in results]
     if rule == "dawid_skene":
-        if p is None:
+        if p is None or 2 * sum(present) <= len(results):  # what failed withholds its vote here too
             return None
         ordered = sorted(p.values(), reverse=True)
         if ordered[0] - ordered[1] <= 1e-9:  # two labels are equally probable
@@ -129,7 +129,7 @@ def _undecided(results: Sequence[CriterionJudgment], rule: PanelRule) -> RowErro
     asked = f"of the {len(results)} members" if len(results) > 1 else "of the one member"
     why = {
         "mean": f"the panel has no mean: members with a score hold no more than half of the weight {asked}",
-        "dawid_skene": f"the panel has no most probable label {asked}",
+        "dawid_skene": f"no label is the most probable one, or no more than half have a verdict {asked}",
     }.get(rule, f"no label has more than half of the weight {asked}")
     error = next((result.error for result in results if result.label is None and result.error is not None), None)
     if error is None:

@@ -57,6 +57,10 @@ def judgment_of(row: Mapping[str, Any], rubric: Rubric, number: int) -> Judgment
             f"{where}: the judgment of a panel, whose members voted apart; combine it again with "
             "genrm.judging.recombine, or re-score the output of one member"
         )
+    if not all(isinstance(result, Mapping) for result in results.values()):
+        raise InputError(f"{where}: no output row of genrm judge: each criterion is an object with its votes")
+    if not isinstance(row.get("usage", {}), Mapping | None):
+        raise InputError(f"{where}: no output row of genrm judge: its field usage is no object")
     identity = {**row["judge"], "rubric": f"{rubric.name}@{rubric.digest}", "rescored": row["judge"].get("rubric")}
     shell = Judgment(str(row.get("id", "")), "failed", judge=identity, usage=_usage(row.get("usage")))
     if not results:

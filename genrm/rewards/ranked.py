@@ -80,7 +80,10 @@ def lexicographic(
 
 def bins(margins: ArrayLike) -> list[int]:
     """How many digits each margin allows: ``floor(1 / margin) + 1``."""
-    return [math.floor(1 / margin + _SLACK) + 1 for margin in np.atleast_1d(np.asarray(margins, dtype=np.float64))]
+    return [
+        math.floor(1 / max(margin, 1e-300) + _SLACK) + 1
+        for margin in np.atleast_1d(np.asarray(margins, dtype=np.float64))
+    ]
 
 
 def compare(

@@ -84,7 +84,8 @@ def aggregate(
 
     A group's score is the weighted mean of its children ("PaperBench: Evaluating AI's Ability to Replicate AI
     Research"). Constraints, wherever they stand, are no part of any aggregate: each must reach ``threshold`` (a fault
-    must stay at or below ``1 - threshold``), else the reward is ``floor``. A rubric of constraints alone gives 1
+    must stay at or below ``1 - threshold``), else the reward is ``floor``, under ``log_sigmoid_sum`` (where 0 would be
+    the best there is) that of a response with which all is bad. A rubric of constraints alone gives 1
     when all hold.
 
     A missing score leaves no reward under ``fail``. Under ``skip`` the criterion is left out, where the aggregate can
@@ -113,6 +114,8 @@ def aggregate(
     gates = [_gate_score(leaf) for leaf in leaves if leaf.constraint]
     if reward is None or not gates:
         return reward
+    if top and how == "log_sigmoid_sum":
+        floor = min(floor, _worst(top, parameters))
     return _number(gate(reward, _array(gates), threshold, floor, [score is not None for score in gates]))
 
 
@@ -133,6 +136,12 @@ def _combine(nodes: Sequence[Node], function: Callable[..., Rewards], parameters
     scores = [score_of(node) for node in nodes]
     present = [score is not None for score in scores]
     return _number(function(_array(scores), [node.weight for node in nodes], present, **parameters))
+
+
+def _worst(nodes: Sequence[Node], parameters: Mapping[str, Any]) -> float:
+    """The log-sigmoid sum where all is bad: no reward of it is above 0, so a floor of 0 would close nothing."""
+    worst = [1.0 if node.weight < 0 else 0.0 for node in nodes]
+    return float(log_sigmoid_sum(worst, [node.weight for node in nodes], **parameters))
 
 
 def _array(scores: Sequence[float | None]) -> Any:

@@ -141,6 +141,8 @@ def _words(kind: str, context: Mapping[str, Any], item: ErrorDetails) -> tuple[s
             return "is not available here", fix
         case "greater_than_equal":
             return "is too small", f"write at least {context['ge']:g}"
+        case "greater_than":
+            return "is too small", f"write a number above {context['gt']:g}"
         case "less_than_equal":
             return "is too large", f"write at most {context['le']:g}"
         case "too_short":

@@ -36,12 +36,19 @@ MAX_RANKS = 1_000_000
 
 
 class AggregateSpec(BaseModel):
-    """Base of the aggregates: a name, and an example to copy."""
+    """Base of the aggregates: a name, an example to copy, and what ``genrm rewards show`` says about it.
+
+    In formulas s is the score of a criterion, w its weight, and g = 1 - s for a fault (w < 0), else s. ``missing`` is
+    about ``on_missing: skip``; with ``fail`` no aggregate has a reward where a verdict is missing.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str]
     example: ClassVar[str]
+    formula: ClassVar[str]
+    paper: ClassVar[str | None] = None
+    missing: ClassVar[str] = "left out of sum and divisor"
 
 
 class WeightedMean(AggregateSpec):
@@ -49,6 +56,8 @@ class WeightedMean(AggregateSpec):
 
     name = "weighted_mean"
     example = "weighted_mean"
+    formula = "sum |w| g / sum |w|"
+    paper = "Rubrics as Rewards: Reinforcement Learning Beyond Verifiable Domains"
 
 
 class Points(AggregateSpec):
@@ -56,6 +65,9 @@ class Points(AggregateSpec):
 
     name = "points"
     example = "points"
+    formula = "clip(sum w s / sum over w > 0 of w, 0, 1)"
+    paper = "HealthBench: Evaluating Large Language Models Towards Improved Human Health"
+    missing = "left out; no reward where all that could be earned is missing"
 
 
 class Holistic(AggregateSpec):
@@ -63,9 +75,14 @@ class Holistic(AggregateSpec):
 
     name = "holistic"
     example = "{holistic: {scale: likert-7, score: expected}}"
+    formula = "score of the one label"
+    paper = "Rubrics as Rewards: Reinforcement Learning Beyond Verifiable Domains"
+    missing = "there is one question only, and without its label no reward"
 
-    scale: Scale = Field(default_factory=lambda: Scale.numeric(1, 10))
-    score: Literal["label", "expected"] = "label"
+    scale: Scale = Field(default_factory=lambda: Scale.numeric(1, 10), description="of the one question")
+    score: Literal["label", "expected"] = Field(
+        default="label", description="score of the label, or the mean over the label probabilities"
+    )
 
 
 class AllPass(AggregateSpec):
@@ -73,8 +90,10 @@ class AllPass(AggregateSpec):
 
     name = "all_pass"
     example = "{all_pass: {threshold: 0.5}}"
+    formula = "1 if g >= threshold for every criterion, else 0"
+    missing = "no reward, unless another criterion fails"
 
-    threshold: Share = 0.5
+    threshold: Share = Field(default=0.5, description="the lowest g that passes")
 
 
 class Gated(AggregateSpec):
@@ -82,9 +101,12 @@ class Gated(AggregateSpec):
 
     name = "gated"
     example = "{gated: {threshold: 0.5, floor: -1}}"
+    formula = "sum |w| g / sum |w|; min(that, floor) if a constraint's g < threshold"
+    paper = "The Perfect Blend: Redefining RLHF with Mixture of Judges"
+    missing = "left out; with a missing constraint no reward, unless another one is violated"
 
-    threshold: Share = 0.5
-    floor: Annotated[FiniteFloat, Field(le=0.0)] = 0.0
+    threshold: Share = Field(default=0.5, description="the lowest g with which a constraint holds")
+    floor: Annotated[FiniteFloat, Field(le=0.0)] = Field(default=0.0, description="the reward behind a closed gate")
 
 
 class Geometric(AggregateSpec):
@@ -92,6 +114,7 @@ class Geometric(AggregateSpec):
 
     name = "geometric"
     example = "geometric"
+    formula = "exp(sum |w| ln g / sum |w|)"
 
 
 class Minimum(AggregateSpec):
@@ -99,6 +122,9 @@ class Minimum(AggregateSpec):
 
     name = "min"
     example = "min"
+    formula = "min g"
+    paper = "MaxMin-RLHF: Alignment with Diverse Human Preferences"
+    missing = "left out: the result is then an upper bound"
 
 
 class SoftMin(AggregateSpec):
@@ -106,8 +132,10 @@ class SoftMin(AggregateSpec):
 
     name = "soft_min"
     example = "{soft_min: {temperature: 0.1}}"
+    formula = "-T ln(sum |w| exp(-g / T) / sum |w|), T = temperature"
+    paper = "MaxMin-RLHF: Alignment with Diverse Human Preferences"
 
-    temperature: Above0 = 0.1
+    temperature: Above0 = Field(default=0.1, description="near 0 the minimum, large the mean")
 
 
 class Lexicographic(AggregateSpec):
@@ -115,19 +143,23 @@ class Lexicographic(AggregateSpec):
 
     name = "lexicographic"
     example = "{lexicographic: {margins: [0.5, 0.25]}}"
+    formula = "digits floor(g / margin), the first criterion's first, as one number / the largest"
+    paper = "Deep Reinforcement Learning from Hierarchical Preference Design"
+    missing = "no reward: what follows cannot be compared"
 
-    margins: Margin | tuple[Margin, ...] = 0.1
+    margins: Margin | tuple[Margin, ...] = Field(default=0.1, description="width of a bin: one, or one per criterion")
 
     def faults(self, n: int) -> Iterator[tuple[str, str]]:
         """What is wrong with these margins for ``n`` criteria, with the fix."""
         if isinstance(self.margins, tuple) and len(self.margins) != n:
             yield (
-                f"has {len(self.margins)} margins for {n} criteria that count",
+                f"lexicographic has {len(self.margins)} margins for {n} criteria that count",
                 "give one number for all, or one for each criterion at the top that is no constraint, in their order",
             )
             return
         widths = self.margins if isinstance(self.margins, tuple) else (self.margins,) * n
-        ranks = math.prod(math.floor(1 / width + 1e-9) + 1 for width in widths)
+        # Narrower margins than these fail all the same, and the reciprocal of a tiny one would overflow.
+        ranks = math.prod(math.floor(1 / max(width, 1e-15) + 1e-9) + 1 for width in widths)
         if ranks > MAX_RANKS:
             yield (
                 f"{n} criteria with these margins make {ranks:,} different rewards, and rows keep {MAX_RANKS:,} apart",
@@ -140,9 +172,12 @@ class Hierarchical(AggregateSpec):
 
     name = "hierarchical"
     example = "{hierarchical: {holistic: helpful, threshold: 0.5}}"
+    formula = "(w_h g_h + [g_h >= threshold] sum over aspects of |w| g) / sum |w|"
+    paper = "ALaRM: Align Language Models via Hierarchical Rewards Modeling"
+    missing = "an aspect is left out; no reward without the holistic score, or where all aspects lack one"
 
-    holistic: str
-    threshold: Share = 0.5
+    holistic: str = Field(description="id of the criterion that opens the door")
+    threshold: Share = Field(default=0.5, description="the lowest g of it that passes")
 
 
 class LogSigmoidSum(AggregateSpec):
@@ -150,9 +185,12 @@ class LogSigmoidSum(AggregateSpec):
 
     name = "log_sigmoid_sum"
     example = "{log_sigmoid_sum: {reference: 0.7, temperature: 0.1}}"
+    formula = "sum |w| ln sigmoid((g - reference) / T), T = temperature"
+    paper = "Transforming and Combining Rewards for Aligning Large Language Models"
+    missing = "no reward: left out, a term would count as perfect"
 
-    reference: Share
-    temperature: Above0 = 1.0
+    reference: Share = Field(description="the score of a typical response")
+    temperature: Above0 = Field(default=1.0, description="small values make the AND sharper")
 
 
 AGGREGATES: dict[str, type[AggregateSpec]] = {
@@ -317,7 +355,8 @@ def _split(written: Any, known: Mapping[str, Any], example: str) -> tuple[str, M
 def _fault(spec: type[AggregateSpec], item: ErrorDetails) -> tuple[str, str]:
     """One fault of a parameter: what is wrong, and the fix."""
     names = list(spec.model_fields)
-    where = dotted(item["loc"])
+    # Below the name of a parameter stand the branches of a union, which say nothing to the reader.
+    where = dotted(item["loc"][:1])
     if item["type"] == "extra_forbidden":
         guess = closest(where, names)
         known = f"the parameters of {spec.name} are {', '.join(names)}" if names else f"{spec.name} has no parameters"

@@ -180,6 +180,7 @@ def rule_of_text(text: str) -> str | dict[str, float | str]:
     if not colon:
         return canonical_rule(name)
     try:
-        return canonical_rule({name: float(given)})
+        number: float | str = float(given)
     except ValueError:
-        return canonical_rule({name: given.strip()})
+        number = given.strip()
+    return canonical_rule({name.strip(): number})

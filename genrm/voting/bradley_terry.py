@@ -24,6 +24,8 @@ from genrm.voting.rankings import _pairs, shared_ranks
 TieModel = Literal["half", "davidson"]
 
 MAX_GAMES = 1_000_000
+MAX_FITTED = 1e13
+"""Games of a pair beside which half a game of the prior still has digits."""
 MAX_STEPS = 200
 TIED_STRENGTH = 1e-6
 """Log-strengths that differ by less, relative to the largest, share a rank: Newton's steps end near there."""
@@ -81,7 +83,7 @@ def bradley_terry(
         prior: above 0; larger pulls strengths together.
 
     Raises:
-        ValueError: tables or settings are wrong, or there is no game at all.
+        ValueError: tables or settings are wrong, there is no game at all, or too many.
     """
     won, tied = _pairs(wins, ties)
     if won.ndim != 2:
@@ -92,6 +94,10 @@ def bradley_terry(
         raise ValueError(f"tie_model {tie_model!r} is unknown; use half or davidson")
     if not (won + tied).any():
         raise ValueError("there is no game to learn from; both tables are 0")
+    if max(won.max(), tied.max()) > MAX_FITTED * min(prior, 1.0):
+        raise ValueError(
+            f"a pair has more than {MAX_FITTED:g} games, beside which the prior {prior:g} is lost; divide both tables"
+        )
     if tie_model == "half":
         won, tied = won + tied / 2, np.zeros(won.shape)
     played: Bools = np.asarray((won + won.T + tied).any(axis=1))

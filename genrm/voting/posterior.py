@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike
 
 from genrm.voting.beta import beta_cdf, log_beta
 from genrm.voting.rule import Rule
-from genrm.voting.rules import Bools, Floats, Ints, vote_array
+from genrm.voting.rules import Bools, Floats, Ints, label_of_counts, vote_array
 
 OUTCOMES = 5_000
 DRAWS = 20_000
@@ -113,11 +113,14 @@ def _differ(after: Ints, now: Ints, values: Floats, rule: Rule, tolerance: float
     """Whether the decision of each row of counts differs from the present one."""
 
     def decide(counts: Ints) -> tuple[Floats, Ints]:
+        if rule.name in LABEL_RULES:
+            # Labels need no row of votes to be counted: with many votes it would be long.
+            label = label_of_counts(counts, values)
+            return values[label], label
         n = int(counts.sum(-1).flat[0])
         ends = counts.cumsum(-1)
         codes = np.stack([(ends <= place).sum(-1) for place in range(n)], -1)
-        name: Rule = rule if rule.name != "soft" else Rule("majority")
-        voted = vote_array(values[codes], name, codes=codes)
+        voted = vote_array(values[codes], rule, codes=codes)
         return voted.value, voted.label
 
     value, label = decide(after)

@@ -28,6 +28,9 @@ TIE = 1e-9
 """Scores that differ by less than this, relative to the largest, are tied."""
 
 
+MAX_COUNT = 1e300
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
     """Candidates in order.
@@ -237,6 +240,8 @@ def _pairs(wins: ArrayLike, ties: ArrayLike | None) -> tuple[Floats, Floats]:
     for array, name in ((won, "wins"), (tied, "ties")):
         if not np.isfinite(array).all() or (array < 0).any():
             raise ValueError(f"{name} are counts; write 0 in both tables for a pair that never met")
+        if array.max(initial=0.0) > MAX_COUNT:
+            raise ValueError(f"{name} has a count above {MAX_COUNT:g}, whose sums overflow; divide both tables")
     if not np.allclose(tied, _turned(tied), rtol=1e-9, atol=0.0):
         raise ValueError("ties are symmetric: ties[i, j] = ties[j, i] counts the games of i and j without winner")
     return won, tied

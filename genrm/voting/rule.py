@@ -108,9 +108,10 @@ class Rule:
         if not colon:
             return cls.parse(name.strip())
         try:
-            return cls.parse({name.strip(): float(given)})
+            number: float | str = float(given)
         except ValueError:
-            return cls.parse({name.strip(): given.strip()})
+            number = given.strip()
+        return cls.parse({name.strip(): number})
 
 
 def _parameter(name: str, given: Any) -> float | str | None:

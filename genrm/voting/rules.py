@@ -11,8 +11,9 @@ is, not how wrong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,10 @@ Ints = NDArray[np.int64]
 
 WEIGHTED = frozenset({"mean", "majority", "soft", "likelihood", "confidence", "log_mean_exp"})
 """Rules that take a weight for each vote."""
+
+
+BLOCK = 16_384
+"""Rows that are voted on at a time: about as much as the caches of a core hold. Rows do not depend on each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,9 @@ class VotedArray:
     within: Floats
     between: Floats
     n: Ints
+
+
+FIELDS = tuple(field.name for field in fields(VotedArray))
 
 
 def vote_array(
@@ -100,6 +108,48 @@ def vote_array(
             not finite.
     """
     rule = Rule.parse(rule)
+    s = np.asarray(scores, dtype=np.float64)
+    m, w, c = (None if a is None else np.asarray(a) for a in (mask, weights, codes))
+    d = None if p is None else np.asarray(p, dtype=np.float64)
+    shape, rows = s.shape[:-1], math.prod(s.shape[:-1])
+    # What does not fit together is refused where it is looked at as a whole.
+    fits = all(a is None or a.shape == s.shape for a in (m, w, c)) and (d is None or d.shape[:-1] == s.shape)
+    if rows <= BLOCK or not fits:
+        return _vote_rows(s, rule, m, w, c, d, values)
+
+    flat = s.reshape(rows, s.shape[-1])
+    given = [None if a is None else a.reshape(rows, *a.shape[len(shape) :]) for a in (m, w, c, d)]
+    done = []
+    for at in range(0, rows, BLOCK):
+        here = slice(at, at + BLOCK)
+        one, two, three, four = (None if a is None else a[here] for a in given)
+        done.append(_vote_rows(flat[here], rule, one, two, three, four, values))
+    labels = max((part.p.shape[-1] for part in done if part.p is not None), default=0)
+    found: dict[str, Any] = {}
+    for name in FIELDS:
+        parts = [getattr(part, name) for part in done]
+        if name == "p":
+            parts = [_widen(part, labels) for part in parts if part is not None]
+        found[name] = np.concatenate(parts).reshape(*shape, *parts[0].shape[1:]) if parts else None
+    return VotedArray(**found)
+
+
+def _widen(shares: Floats, labels: int) -> Floats:
+    """Shares with as many labels as the others have: nobody here said the last ones."""
+    missing = labels - shares.shape[-1]
+    return np.concatenate([shares, np.repeat(shares[..., :1] * 0.0, missing, axis=-1)], axis=-1) if missing else shares
+
+
+def _vote_rows(
+    scores: ArrayLike,
+    rule: Rule,
+    mask: ArrayLike | None,
+    weights: ArrayLike | None,
+    codes: ArrayLike | None,
+    p: ArrayLike | None,
+    values: ArrayLike | None,
+) -> VotedArray:
+    """:func:`vote_array` on a few rows."""
     s, m, w = _votes(scores, mask, weights, rule)
     n = m.sum(-1)
     some = n > 0
@@ -325,6 +375,17 @@ def _nearest(scores: Floats, to: Floats, allowed: Bools) -> Ints:
     return np.asarray(np.argmin(np.where(near, scores, np.inf), axis=-1), dtype=np.int64)
 
 
+def label_of_counts(counts: ArrayLike, values: ArrayLike) -> Ints:
+    """The label that rule ``majority`` elects where each vote has the score of its label.
+
+    Args:
+        counts: shape (…, labels), votes for each label, at least one in all.
+        values: shape (labels,), the scores.
+    """
+    c, v = np.asarray(counts, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    return _nearest(np.broadcast_to(v, c.shape), (c * v).sum(-1) / c.sum(-1), _top(c))
+
+
 def _value(rule: Rule, s: Floats, w: Floats, m: Bools, n: Ints, mean: Floats, total: Floats) -> Floats:
     """The rules on scores."""
     low, high = _edges(s, m)
@@ -361,6 +422,8 @@ def _value(rule: Rule, s: Floats, w: Floats, m: Bools, n: Ints, mean: Floats, to
 
 
 def _quantile(s: Floats, m: Bools, n: Ints, q: float) -> Floats:
+    if s.shape[-1] == 0:
+        return np.full(n.shape, np.nan)
     ranked = np.sort(np.where(m, s, np.inf), axis=-1)
     place = q * np.maximum(n - 1, 0)
     below = np.floor(place + 1e-12).astype(np.int64)

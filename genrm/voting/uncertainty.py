@@ -128,12 +128,12 @@ def keep_best(meta_scores: ArrayLike, k: int, *, mask: ArrayLike | None = None) 
         shape (…, votes): a mask for :func:`vote_array`.
 
     Raises:
-        ValueError: k is below 1, or a score is not finite.
+        ValueError: k is below 1 or no whole number, or a score is not finite.
     """
     s = np.asarray(meta_scores, dtype=np.float64)
     m = np.ones(s.shape, dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
-    if k < 1:
-        raise ValueError(f"at least one vote is kept, found k = {k}")
+    if k < 1 or k != int(k):
+        raise ValueError(f"a whole number of votes is kept, at least one, found k = {k}")
     if not np.isfinite(s[m]).all():
         raise ValueError("meta scores are finite; mask the votes that have none")
     order = np.argsort(np.where(m, -s, np.inf), axis=-1, kind="stable")

@@ -112,3 +112,12 @@ def test_hard_negatives_are_where_both_spoke_and_differ(scripted, tmp_path):
     assert "4 criteria; 2 exported" in result.stderr
     only = CliRunner().invoke(app, ["export", "hard-negatives", str(out), "--trust", "met"])
     assert [json.loads(line)["id"] for line in only.stdout.splitlines()] == ["0"]
+
+
+@pytest.mark.parametrize("criteria", [3, {"a": 3}, {"a": {"rule": 5}}, {"a": {"rule": None, "votes": 3}}])
+def test_a_file_that_is_no_output_is_named_with_its_line(tmp_path, criteria):
+    out = tmp_path / "out.jsonl"
+    out.write_text(json.dumps({"id": "1", "criteria": criteria}) + "\n")
+    result = CliRunner().invoke(app, ["export", "hard-negatives", str(out)])
+    assert result.exit_code != 0
+    assert "out.jsonl:1: no output row of genrm judge" in str(result.exception)

@@ -140,6 +140,14 @@ def noisy(accuracy, seed):
     return script
 
 
+def test_dawid_skene_lets_no_member_decide_alone(members):
+    members(a=says("yes"), b=says(RateLimitedError("later")), c=says(RateLimitedError("later")))
+    found = panel("abc", "dawid_skene").judge_many([{"response": "x"}, {"response": "y"}])
+    assert [(one.status, one.reward, one.criteria["good"].score) for one in found] == [("failed", None, None)] * 2
+    members(a=says("yes"), b=says("yes"), c=says(RateLimitedError("later")))
+    assert panel("abc", "dawid_skene").judge_many([{"response": "x"}])[0].criteria["good"].label == "yes"
+
+
 def test_dawid_skene_weighs_members_by_all_rows(members):
     members(a=noisy(0.97, 1), b=noisy(0.6, 2), c=noisy(0.6, 3), d=noisy(0.6, 4))
     rows = [{"id": str(n), "response": f"number {n}."} for n in range(200)]

@@ -128,7 +128,16 @@ def test_criteria_of_a_row_are_kept_for_re_scoring(scripted):
     assert genrm.rescore(stored(judgments), rubric | {"reward": {"aggregate": "min"}})[0]["reward"] == 0.0
 
 
-@pytest.mark.parametrize("row", [{}, {"status": "ok", "criteria": []}, {"prompt": "x", "response": "y"}])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"status": "ok", "criteria": []},
+        {"prompt": "x", "response": "y"},
+        {"status": "ok", "criteria": {"a": 3}, "judge": {}},
+        {"status": "ok", "criteria": {"a": {"votes": ["yes"]}}, "judge": {}, "usage": 3},
+    ],
+)
 def test_what_is_no_output_row_is_named(row):
     with pytest.raises(InputError, match="row 1: no output row"):
         genrm.rescore([row], {"name": "x", "criteria": [{"id": "a", "ask": "?"}]})

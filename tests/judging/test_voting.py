@@ -154,6 +154,8 @@ def test_the_rule_can_be_overridden(scripted):
             judge({"n": 3}, rule=bad)
     with pytest.raises(SpecError, match="cannot be foreseen"):
         judge({"max": 4}, rule="sum")
+    both = judge({"max": 4}, votes=3, rule="sum")
+    assert (both.rubric.vote.rule_name, both.votes) == ("sum", 3)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,7 @@ def test_the_rule_can_be_overridden(scripted):
         ({"n": 3, "max": 5}, "both"),
         ({"min": 9, "max": 5}, "more than max"),
         ({"max": 5, "rule": "sum"}, "foreseen"),
+        ({"max": 5, "stop": 0.0}, "too small"),
         ({"max": 5, "temperature": 0.0}, "temperature 0"),
         ({"rule": "quantile"}, "needs a number"),
         ({"rule": {"quantile": 2}}, "from 0 to 1"),

@@ -133,3 +133,13 @@ def test_faults_of_nodes():
     for nothing in ([], [Node(score=1.0, weight=0.0)], [group(GOOD, weight=0.0)]):
         with pytest.raises(ValueError, match="no criterion"):
             aggregate(nothing)
+
+
+def test_a_closed_gate_is_the_worst_there_is_under_log_sigmoid_sum_too():
+    def reward(score, fault, gate):
+        nodes = [Node(score=score), Node(score=fault, weight=-2.0), Node(score=gate, constraint=True)]
+        return aggregate(nodes, how="log_sigmoid_sum", parameters={"reference": 0.5, "temperature": 0.1})
+
+    worst = reward(0.0, 1.0, 1.0)
+    assert reward(1.0, 0.0, 0.0) == worst < reward(0.0, 0.9, 1.0)
+    assert reward(1.0, 0.0, 1.0) > -0.1

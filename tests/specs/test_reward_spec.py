@@ -55,6 +55,8 @@ def test_two_spellings_of_one_reward_have_one_digest():
         ({"aggregate": "log_sigmoid_sum"}, "reference is missing"),
         ({"aggregate": {"lexicographic": {"margins": [0.5]}}}, "1 margins for 2 criteria"),
         ({"aggregate": {"lexicographic": {"margins": 0.0001}}}, "widen the margins"),
+        ({"aggregate": {"lexicographic": {"margins": 1e-320}}}, "widen the margins"),
+        ({"aggregate": {"lexicographic": {"margins": 0}}}, "lexicographic: margins: Input should be greater than 0"),
         ({"shape": "par"}, "par needs more than the score of one sample.*genrm.rewards.reference.par"),
         ({"shape": {"affine": {"scal": 2}}}, "write 'scale'"),
         ({"shape": {"affine": {"scale": "big"}}}, "scale"),
@@ -150,3 +152,9 @@ def test_the_reward_can_be_replaced_by_the_caller():
         reward_replaced(rubric(criteria=CRITERIA[:2]), "gated")
     with pytest.raises(SpecError, match="choose one"):
         genrm.Judge("helpfulness", reward="best")
+
+
+def test_a_judge_that_cannot_be_asked_holistically_is_refused_before_any_row():
+    judge = genrm.Judge(rubric("holistic"), "tiny")
+    with pytest.raises(SpecError, match="holistic shows all criteria at once, and tiny"):
+        judge.judge_many([{"prompt": "p", "response": "r"}])

@@ -151,6 +151,7 @@ def test_elo_by_hand_and_its_spread():
         (lambda: bradley_terry([[0, 1], [0, 0]], prior=0.0), "prior"),
         (lambda: bradley_terry([[0, 1], [0, 0]], tie_model="win"), "'win'"),
         (lambda: bradley_terry(np.zeros((2, 2, 2))), "one table"),
+        (lambda: bradley_terry([[0, 1e300], [0, 0]]), "divide both tables"),
         (lambda: elo([[0, 0.5], [0.5, 0]]), "whole games"),
         (lambda: elo(np.zeros((2, 2))), "0 games"),
         (lambda: elo([[0, 1e12], [0, 0]]), "games"),

@@ -226,3 +226,11 @@ def test_margins_and_extremes():
 def test_faults_of_the_call(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("rule", PAIR_RULES)
+def test_huge_counts_are_shares_until_their_sum_would_overflow(rule):
+    even = rule([[0, 1e299], [1e299, 0]])
+    assert even.score[0] == even.score[1] == rule([[0, 1], [1, 0]]).score[0]
+    with pytest.raises(ValueError, match="overflow"):
+        rule([[0, 1e308], [1e308, 0]])

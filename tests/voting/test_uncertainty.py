@@ -74,3 +74,8 @@ def test_the_beta_distribution_against_a_plain_sum(a, b):
         assert beta_cdf(bound, a, b) == pytest.approx(plain, abs=5e-3 if min(a, b) < 0.5 else 1e-5)
     assert beta_cdf(-1, a, b) == 0
     assert beta_cdf(2, a, b) == 1
+
+
+def test_half_a_vote_is_not_kept():
+    with pytest.raises(ValueError, match="whole number"):
+        keep_best([1.0, 2.0], 1.5)  # type: ignore[arg-type]

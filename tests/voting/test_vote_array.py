@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrm.specs import vote as written
-from genrm.voting import Rule, rule, vote, vote_array
+from genrm.voting import Rule, rule, rules, vote, vote_array
 
 SCALE = {"a": 0.0, "b": 0.25, "c": 0.5, "d": 1.0}
 NAMES = sorted(SCALE)
@@ -225,3 +225,52 @@ def test_rules_of_a_command_line():
     assert written.rule_of_text("majority") == "majority"
     with pytest.raises(ValueError, match="unknown"):
         Rule.of_text("modus:1")
+
+
+@pytest.mark.parametrize(
+    ("name", "used"),
+    [(r, {"codes"}) for r in SCORED]
+    + [("majority", set()), ("soft", {"p", "codes"}), ("likelihood", {"codes", "weights"})],
+    ids=str,
+)
+def test_rows_that_are_voted_on_in_blocks_come_out_as_all_at_once(name, used, monkeypatch):
+    rng = np.random.default_rng(5)
+    codes = rng.integers(0, 4, (5, 8, 6))
+    codes[:2] %= 2  # a block in which nobody says the last labels
+    mask = rng.random(codes.shape) < 0.7
+    mask[3, 2:5] = False
+    scores = np.where(mask, np.array(VALUES)[codes], np.nan)
+    given = {"codes": codes, "weights": rng.random(codes.shape), "p": rng.dirichlet(np.ones(4), codes.shape)}
+    call = {key: given[key] for key in used} | ({"values": VALUES} if "p" in used else {})
+    whole = vote_array(scores, name, mask=mask, **call)
+    monkeypatch.setattr(rules, "BLOCK", 7)
+    parts = vote_array(scores, name, mask=mask, **call)
+    for field in rules.FIELDS:
+        one, two = getattr(whole, field), getattr(parts, field)
+        assert (one is None) == (two is None)
+        assert one is None or (one.shape == two.shape and np.array_equal(one, two, equal_nan=True)), field
+    with pytest.raises(ValueError, match="shape"):
+        vote_array(scores, name, mask=mask[:, :, :3], **call)
+
+
+@FEW
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=4).filter(any), st.randoms())
+def test_a_majority_of_counts_is_that_of_the_votes(counts, rng):
+    values = sorted(rng.random() for _ in counts)
+    codes = np.repeat(np.arange(len(counts)), counts)
+    said = vote_array(np.array(values)[codes], "majority", codes=codes, values=values).label
+    assert rules.label_of_counts([counts], values).tolist() == [said]
+
+
+@pytest.mark.parametrize("name", SCORED, ids=str)
+def test_rows_without_room_for_a_vote_have_no_value(name):
+    assert np.isnan(vote_array(np.zeros((3, 0)), name).value).all()
+    assert vote_array(np.zeros((0, 3)), name).value.shape == (0,)
+
+
+@pytest.mark.parametrize("read", [Rule.of_text, written.rule_of_text])
+def test_a_rule_on_the_command_line_says_what_is_wrong_with_its_number(read):
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        read("quantile:2")
+    with pytest.raises(ValueError, match="number"):
+        read("quantile:half")
