@@ -44,10 +44,12 @@ bench: $(VENV)/installed-dev  ## run every benchmark and print its table
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 tiny-train: $(VENV)/installed-dev  ## train the embedded judge anew (hours)
-	$(BIN)/python -m training.tiny.train --all
+	for seed in 0 1 2; do \
+		$(BIN)/python -m training.tiny.train --seed $$seed --out out/tiny/seed$$seed --compile || exit 1; \
+	done
 
-tiny-eval: $(VENV)/installed-dev  ## reproduce every figure of the embedded judge's model card
-	$(BIN)/python -m training.tiny.evaluate --write
+tiny-eval: $(VENV)/installed-dev  ## reproduce every figure of the embedded judge's model card (DATA=folder with gsm8k/)
+	$(BIN)/python -m training.tiny.evaluate --n 400 $(if $(DATA),--data $(DATA))
 
 clean:  ## remove the environment and everything that was generated
 	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .coverage
