@@ -22,8 +22,8 @@ from genrm.compiler.output import Thinking, plan_output
 from genrm.compiler.request import JudgeRequest
 from genrm.engines import open_engine
 from genrm.engines.base import Completion
-from genrm.engines.decoding import Row
-from genrm.engines.writer import Writer
+from genrm.engines.local.decoding import Row
+from genrm.engines.local.writer import Writer
 from genrm.errors import JudgeError
 
 

@@ -5,6 +5,7 @@
     ├── InputError           an input row cannot be judged as it stands
     ├── MissingExtraError    an optional package is needed; names the extra that brings it
     ├── FileError            a file of rows cannot be read or written at all
+    ├── RunStoppedError      no more calls may be made: the run ends, and can be resumed
     ├── ResumeError          an existing output does not belong to this command
     └── JudgeError           a judge was asked and gave no verdict
         ├── ContextOverflowError
@@ -105,6 +106,13 @@ class MissingExtraError(GenrmError):
 
 class FileError(GenrmError):
     """A file of rows cannot be read or written at all; what is wrong with one row is an :class:`InputError`."""
+
+
+class RunStoppedError(GenrmError):
+    """No more calls may be made: a budget is spent, or every call to a judge fails. The run can be resumed.
+
+    It ends a run instead of failing its rows one by one; what was judged is kept.
+    """
 
 
 class ResumeError(GenrmError):

@@ -33,7 +33,7 @@ def compile_(
     field: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PATH", help="Where a field is: response=answer.text. Repeatable.")
     ] = None,
-    format: Annotated[
+    input_format: Annotated[
         str | None, typer.Option(metavar="FORMAT", help="jsonl, json, csv, tsv or parquet; by the suffix otherwise.")
     ] = None,
     model: Annotated[
@@ -57,7 +57,7 @@ def compile_(
 
     spec = load_rubric(rubric)
     reader = _reader(model, style)
-    sample = _placeholder(spec) if row is None else _row(row, field or [], format)
+    sample = _placeholder(spec) if row is None else _row(row, field or [], input_format)
     whole = whole_rubric(spec, sample)
     if not whole.criteria:
         raise InputError(

@@ -59,7 +59,7 @@ def judge(
     field: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PATH", help="Where a field is: response=answer.text. Repeatable.")
     ] = None,
-    format: Annotated[
+    input_format: Annotated[
         str | None, typer.Option(metavar="FORMAT", help="jsonl, json, csv, tsv or parquet; by the suffix otherwise.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
@@ -78,6 +78,10 @@ def judge(
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Sequences that a local model decodes at the same time.")
+    ] = None,
+    engine_arg: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="An option of the engine, such as dtype=bfloat16. Repeatable."),
     ] = None,
     show: Annotated[int | None, typer.Option(min=0, help="Rows shown at the end; 5 on a terminal, else none.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="The summary as JSON on standard output.")] = False,
@@ -113,8 +117,8 @@ def judge(
             shown.append(row)
 
     if rescore:
-        given = {"-m": model, "--votes": votes, "--field": field, "--format": format, "--timeout": timeout}
-        given |= {"--batch-size": batch_size}
+        given: dict[str, Any] = {"-m": model, "--votes": votes, "--field": field, "--input-format": input_format}
+        given |= {"--timeout": timeout, "--batch-size": batch_size, "--engine-arg": engine_arg}
         given |= {"--retry-failed": retry_failed or retry_all_failed}
         if asked := [name for name, value in given.items() if value]:
             raise SpecError(f"--rescore asks no model and reads an output file, so {', '.join(asked)} has no meaning")
@@ -127,7 +131,7 @@ def judge(
     options = BatchOptions(
         input=input,
         output=output,
-        format=format,
+        format=input_format,
         fields=FieldMap.parse(field or ()),
         limit=limit,
         ordered=not unordered,
@@ -139,8 +143,9 @@ def judge(
         settings["timeout_s"] = timeout or None
     if max_in_flight is not None:
         settings["max_in_flight"] = max_in_flight
-    if batch_size is not None:
-        settings["engine_options"] = {"batch_size": batch_size}
+    options_of_engine = _engine_options(engine_arg, batch_size)
+    if options_of_engine:
+        settings["engine_options"] = options_of_engine
     if vote_rule is not None:
         settings["vote_rule"] = _rule(vote_rule)
     if reward is not None:
@@ -177,6 +182,25 @@ def _rescore(input: str, output: str, rubric: str, vote_rule: str | None, reward
     if reward is not None:
         bound = reward_replaced(bound, reward_of_text(reward))
     return rescore_file(input, output, bound, **options)
+
+
+def _engine_options(given: list[str] | None, batch_size: int | None) -> dict[str, Any]:
+    """Options of the engine; values are read as YAML, so 8 is a number and true a truth value."""
+    import yaml
+
+    from genrm.errors import Fault, SpecError
+
+    options: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        try:
+            if not equals or not name:
+                raise ValueError
+            options[name.strip().replace("-", "_")] = yaml.safe_load(value)
+        except (ValueError, yaml.YAMLError):
+            fault = Fault("no engine option", field="--engine-arg", value=text, fix="write NAME=VALUE")
+            raise SpecError(fault) from None
+    return options
 
 
 def _rule(text: str) -> Any:

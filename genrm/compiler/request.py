@@ -24,8 +24,9 @@ class JudgeRequest:
         output: what it may say.
         seeds: one per vote; the engine returns as many completions, in this order.
         temperature: 0 takes the most likely token, and the seeds then change nothing.
-        sample_id: for messages and logs alone.
+        sample_id: of the sample; recorded outputs are found by it.
         timeout_s: for engines that keep the deadline themselves (``Capabilities.queues``); None waits for ever.
+        first_vote: index of the vote that the first seed stands for; the others follow it.
     """
 
     messages: tuple[Message, ...]
@@ -34,3 +35,4 @@ class JudgeRequest:
     temperature: float = 0.0
     sample_id: str = ""
     timeout_s: float | None = None
+    first_vote: int = 0

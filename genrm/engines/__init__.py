@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,30 @@ from genrm.errors import Fault, SpecError
 if TYPE_CHECKING:
     from genrm.engines.base import Engine
 
-FORMS = "tiny, tiny:unhardened, hf:PATH_OR_ID"
+KINDS = {
+    "tiny": "genrm.engines.tiny:TinyEngine",
+    "hf": "genrm.engines.hf:HfEngine",
+    "vllm": "genrm.engines.vllm:VllmEngine",
+    "http": "genrm.engines.openai:OpenAIEngine",
+    "https": "genrm.engines.openai:OpenAIEngine",
+    "litellm": "genrm.engines.litellm:LitellmEngine",
+    "replay": "genrm.engines.replay:ReplayEngine",
+}
+"""Beginning of a model name, and the class that runs such models. Modules load on first use."""
+
+FORMS = (
+    "tiny",
+    "tiny:unhardened",
+    "hf:PATH_OR_ID",
+    "vllm:PATH_OR_ID",
+    "http://host:port/v1#name",
+    "litellm:provider/model",
+    "replay:FILE",
+)
 
 
 def open_engine(model: str, **options: Any) -> Engine:
-    """The engine of a model name: ``tiny``, ``tiny:unhardened`` or ``hf:PATH_OR_ID``.
+    """The engine of a model name, one of :data:`FORMS`.
 
     Args:
         options: of the engine, see ``docs/engines.md``.
@@ -26,23 +46,39 @@ def open_engine(model: str, **options: Any) -> Engine:
         SpecError: the name or an option is wrong, or there is no such model.
         MissingExtraError: the engine's packages are not installed.
     """
-    from genrm.engines.hf import HfEngine
-    from genrm.engines.tiny import TinyEngine
-
-    _check_options(options, inspect.signature(HfEngine).parameters)
     kind, colon, rest = model.partition(":")
+    if kind not in KINDS or not (colon or kind == "tiny"):
+        fix = f"write hf:{model}" if "/" in model and not colon else f"use one of {', '.join(FORMS)}"
+        raise SpecError(Fault("unknown model name", field="model", value=repr(model), fix=fix))
+    engine = engine_class(kind)
+    _check_options(options, engine)
     if kind == "tiny":
-        return TinyEngine(rest if colon else "default", **options)
-    if kind == "hf" and colon:
-        return HfEngine(rest, **options)
-    fix = f"use one of {FORMS}"
-    if "/" in model and not colon:
-        fix = f"write hf:{model}"
-    raise SpecError(Fault("unknown model name", field="model", value=repr(model), fix=fix))
+        rest = rest if colon else "default"
+    opened: Engine = engine(model if kind in ("http", "https") else rest, **options)
+    return opened
 
 
-def _check_options(options: dict[str, Any], known: Any) -> None:
-    allowed = [name for name in known if name not in ("source", "name")]
+def engine_class(kind: str) -> Any:
+    """The class behind the beginning of a model name; loads its module."""
+    module, _, name = KINDS[kind].partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def engine_options(engine: Any) -> list[str]:
+    """Names of the options of an engine's class: the keyword arguments of its constructors."""
+    names: dict[str, None] = {}
+    for owner in inspect.getmro(engine):
+        if "__init__" in vars(owner) and owner is not object:
+            names |= dict.fromkeys(
+                parameter.name
+                for parameter in inspect.signature(owner).parameters.values()
+                if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "name"
+            )
+    return list(names)
+
+
+def _check_options(options: dict[str, Any], engine: Any) -> None:
+    allowed = engine_options(engine)
     for name in options:
         if name not in allowed:
             raise SpecError(

@@ -13,12 +13,12 @@ from functools import partial
 
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Capabilities, Completion
-from genrm.engines.batching import Worker
 from genrm.engines.chat import Chat
-from genrm.engines.decoding import Decoder, Row
-from genrm.engines.load import load_model
-from genrm.engines.vocabulary import Vocabulary
-from genrm.engines.writer import Writer
+from genrm.engines.local.batching import Worker
+from genrm.engines.local.decoding import Decoder, Row
+from genrm.engines.local.load import load_model
+from genrm.engines.local.vocabulary import Vocabulary
+from genrm.engines.local.writer import Writer
 from genrm.errors import ContextOverflowError, Fault, JudgeError, SpecError
 
 

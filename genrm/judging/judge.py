@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from genrm.compiler.render import prompt_digest
 from genrm.engines.base import Engine
 from genrm.engines.model_card import ModelCard
-from genrm.errors import EngineError, InputError, SpecError
+from genrm.errors import EngineError, InputError, RunStoppedError, SpecError
 from genrm.judging import runtime
 from genrm.judging.judgment import Judgment
 from genrm.judging.pointwise import Settings, in_domain, judge_sample
@@ -238,6 +238,8 @@ class _Bound:
             given = row.get("id") if isinstance(row, Mapping) else None
             name = str(given) if isinstance(given, (str, int)) and given != "" else name
             judgment = Judgment(id=name, status="failed", error=error)
+        except RunStoppedError:
+            raise
         except Exception as error:  # a fault of ours that one row brings out must not end the run of all the others
             logger.exception("row %r could not be judged", name)
             known = EngineError(f"{type(error).__name__}: {error}", retryable=False)

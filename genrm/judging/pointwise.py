@@ -11,7 +11,16 @@ from genrm.compiler.compile import compile_sample, shows_reference, whole_rubric
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Engine, Usage
 from genrm.engines.model_card import ModelCard
-from genrm.errors import DeadlineError, EngineError, InputError, JudgeError, RowError, TruncatedError, UnparseableError
+from genrm.errors import (
+    DeadlineError,
+    EngineError,
+    InputError,
+    JudgeError,
+    RowError,
+    RunStoppedError,
+    TruncatedError,
+    UnparseableError,
+)
 from genrm.judging.cascade import asks_judge
 from genrm.judging.judgment import Judgment
 from genrm.judging.recheck import recheck
@@ -115,7 +124,8 @@ async def _ask_enough(
     votes: dict[str, tuple[Verdict, ...]] = dict.fromkeys(asked, ())
     usage, done, size = Usage(), 0, min(stopping.min, len(request.seeds))
     while size:
-        answer = await _ask(replace(request, seeds=request.seeds[done : done + size]), engine, card, timeout_s)
+        part = replace(request, seeds=request.seeds[done : done + size], first_vote=done)
+        answer = await _ask(part, engine, card, timeout_s)
         votes = {name: votes[name] + answer.votes[name] for name in votes}
         usage, done = usage + answer.usage, done + size
         errors = [verdict.error for verdicts in answer.votes.values() for verdict in verdicts]
@@ -138,6 +148,8 @@ async def _ask(request: JudgeRequest, engine: Engine, card: ModelCard | None, ti
         return _failed(request, DeadlineError(f"no verdict within {timeout_s:g} s"))
     except RowError as error:
         return _failed(request, error)
+    except RunStoppedError:
+        raise
     except Exception as error:  # the boundary to third-party engines: whatever breaks there fails this call alone
         return _failed(request, EngineError(f"{type(error).__name__}: {error}"))
     read = [

@@ -67,7 +67,11 @@ class Runtime:
         key = (model, repr(sorted(options.items())))
         with self._lock:
             if key not in self._engines:
-                self._engines[key] = open_engine(model, **options)
+                engine = open_engine(model, **options)
+                # Engines that talk to a server ask it what it can do, on the loop on which they will live.
+                if (start := getattr(engine, "start", None)) is not None:
+                    self.call(start())
+                self._engines[key] = engine
             return self._engines[key]
 
     def close(self) -> None:

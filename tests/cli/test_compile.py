@@ -127,7 +127,7 @@ def test_rows_are_counted_by_line(folder):
 def test_the_format_can_be_said(folder):
     (folder / "rows.data").write_text(ROWS[0])
     assert "add --format" in str(run("tone.yaml", "--row", "rows.data:1").exception)
-    assert report("tone.yaml", "--row", "rows.data:1", "--format", "jsonl")["sample"] == "first"
+    assert report("tone.yaml", "--row", "rows.data:1", "--input-format", "jsonl")["sample"] == "first"
 
 
 def test_thinking_is_shown(folder):

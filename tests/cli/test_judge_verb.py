@@ -131,7 +131,7 @@ def test_fields_formats_and_limits(genrm, tmp_path):
         (["IN", "-r", "math-verify", "-o", "IN"], "same file"),
         (["IN", "-r", "math-verify", "--json"], "add -o OUT"),
         (["IN", "-r", "math-verify", "--field", "promt=x"], "promt"),
-        (["IN", "-r", "math-verify", "--format", "xml"], "xml"),
+        (["IN", "-r", "math-verify", "--input-format", "xml"], "xml"),
         (["IN", "-r", "math-verify", "--retry-failed"], "needs the output file"),
         (["IN", "-r", "math-verify", "--restart", "--retry-failed", "-o", "IN"], "choose one"),
         (["EMPTY", "-r", "math-verify"], "no rows"),

@@ -9,10 +9,10 @@ import weakref
 
 import pytest
 
-from genrm.engines.batching import next_batch
-from genrm.engines.decoding import Row
-from genrm.engines.sampling import Uniforms
-from genrm.engines.writer import pick
+from genrm.engines.local.batching import next_batch
+from genrm.engines.local.decoding import Row
+from genrm.engines.local.sampling import Uniforms
+from genrm.engines.local.writer import pick
 from genrm.errors import ContextOverflowError, EngineError
 
 LIKERT = tuple(map(str, range(1, 11)))
@@ -182,7 +182,7 @@ def test_logits_that_are_no_numbers_become_an_error(engine, ask, complete, broke
 
 def test_caches_without_rows_give_the_same_votes(engine, ask, complete, monkeypatch):
     from genrm.engines import decoding
-    from genrm.engines.cache import NoRowsError
+    from genrm.engines.local.kv_cache import NoRowsError
 
     request = ask(slots={"a": ("no", "yes"), "b": LIKERT}, seeds=(1, 2, 3))
     wanted = [facts(completion) for completion in complete(engine, request)]
@@ -270,7 +270,7 @@ def test_the_exit_of_python_ends_the_thread_of_an_engine():
     code = """
 import atexit
 atexit.register(lambda: print(worker._thread.is_alive()))
-from genrm.engines.batching import Worker
+from genrm.engines.local.batching import Worker
 from genrm.judging import runtime
 worker = Worker(None, None, batch_size=1)
 class Engine:

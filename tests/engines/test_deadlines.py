@@ -10,9 +10,9 @@ import pytest
 from genrm.compiler.output import plan_output
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Completion, Usage
-from genrm.engines.batching import Worker
-from genrm.engines.decoding import Row
 from genrm.engines.fingerprint import WHOLE, fingerprint
+from genrm.engines.local.batching import Worker
+from genrm.engines.local.decoding import Row
 from genrm.errors import DeadlineError, EngineError
 
 PLAN = plan_output({"a": ("no", "yes")}, critique_tokens=4)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from genrm.compiler.output import Thinking, plan_output
 from genrm.engines.labels import LabelTree
-from genrm.engines.sampling import Draw, Drawn
-from genrm.engines.vocabulary import Vocabulary
-from genrm.engines.writer import Writer
+from genrm.engines.local.sampling import Draw, Drawn
+from genrm.engines.local.vocabulary import Vocabulary
+from genrm.engines.local.writer import Writer
 from genrm.errors import EngineError, SpecError
 
 SLOTS = {"a": ("no", "yes"), "sí": ("1", "10", 'say "hi"', "<|im_end|>", "größer")}

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Completion
-from genrm.engines.decoding import Row
+from genrm.engines.local.decoding import Row
 from genrm.errors import DeadlineError, EngineError, JudgeError
 
 Prepare = Callable[[JudgeRequest], list[Row]]

@@ -41,7 +41,7 @@ class Draw:
     """Ask for the next token.
 
     Attributes:
-        mask: legal tokens as bits (see :class:`genrm.engines.vocabulary.StringMatcher`); None when all are.
+        mask: legal tokens as bits (see :class:`genrm.engines.local.vocabulary.StringMatcher`); None when all are.
         uniform: in [0, 1).
         temperature: 0 takes the most likely token, and of several the first.
     """

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from genrm.engines.base import Completion
-from genrm.engines.cache import NoRowsError, take
-from genrm.engines.sampling import Draw, Read, draw, edge_masses
-from genrm.engines.writer import Move, Moves, Writer
+from genrm.engines.local.kv_cache import NoRowsError, take
+from genrm.engines.local.sampling import Draw, Read, draw, edge_masses
+from genrm.engines.local.writer import Move, Moves, Writer
 from genrm.errors import EngineError, JudgeError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import Any
 from genrm.compiler.output import Choice, Literal, OutputPlan, Part, Text, Thinking
 from genrm.engines.base import Completion, SlotReading, TextToken, Usage
 from genrm.engines.labels import json_body
-from genrm.engines.sampling import Draw, Drawn, Read, Uniforms
-from genrm.engines.vocabulary import BODY, Vocabulary
+from genrm.engines.local.sampling import Draw, Drawn, Read, Uniforms
+from genrm.engines.local.vocabulary import BODY, Vocabulary
 
 Move = Draw | Read | int
 Moves = Generator[Move, Any, Completion]

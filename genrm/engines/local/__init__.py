@@ -1,0 +1,1 @@
+"""What the engines ``hf:`` and ``tiny`` are made of: loading, batches on a worker thread, and the token loop."""
