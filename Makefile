@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
 PIP := $(BIN)/pip --disable-pip-version-check
 
 .PHONY: help setup demo lint typecheck test test-full bench tiny-train tiny-eval clean
@@ -16,8 +17,12 @@ $(VENV)/installed-local: requirements/local.txt requirements/torch.sh pyproject.
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/installed-dev: requirements/dev.txt $(VENV)/installed-local
-	$(PIP) install --quiet -r requirements/dev.txt
+$(VENV)/installed-dev: requirements/dev.txt requirements/api.txt $(VENV)/installed-local
+	$(PIP) install --quiet -r requirements/dev.txt -r requirements/api.txt
+	touch $@
+
+$(VLLM)/installed: requirements/vllm.txt requirements/vllm.sh requirements/torch.sh pyproject.toml
+	sh requirements/vllm.sh $(PYTHON) $(VLLM)
 	touch $@
 
 setup: $(VENV)/installed-dev  ## install everything that development needs into .venv
@@ -37,8 +42,9 @@ typecheck: $(VENV)/installed-dev  ## mypy --strict on the package
 test: lint typecheck  ## everything that every change must pass
 	$(BIN)/pytest -m "not full" --cov=genrm --cov-report=term:skip-covered
 
-test-full: lint typecheck  ## test, and the slower and heavier checks
+test-full: lint typecheck $(VLLM)/installed  ## test, and the slower and heavier checks
 	$(BIN)/pytest --cov=genrm --cov-report=term:skip-covered
+	$(VLLM)/bin/pytest -m vllm tests/engines
 
 bench: $(VENV)/installed-dev  ## run every benchmark and print its table
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -52,4 +58,4 @@ tiny-eval: $(VENV)/installed-dev  ## reproduce every figure of the embedded judg
 	$(BIN)/python -m training.tiny.evaluate --n 400 $(if $(DATA),--data $(DATA))
 
 clean:  ## remove the environment and everything that was generated
-	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf $(VENV) $(VLLM) out build dist .mypy_cache .pytest_cache .ruff_cache .coverage

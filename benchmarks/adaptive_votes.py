@@ -5,7 +5,8 @@
 *Hard*: a judge says yes with a probability of its own for each sample, drawn from Beta(0.3, 0.3), Beta(0.5, 0.5) or
 Beta(1, 1); the decision is the majority. *Soft*: each vote shows a probability that scatters around the sample's with
 the concentration K (K = inf: it shows the sample's own; K = 0: all of them saturated, which is the hard case again);
-the decision is the likelier label of the mixture. *Recorded*: the three GPT-4 scores of each response in
+the decision is the likelier label of the mixture. *Measured*: the same streams by a judge whose concentration was
+estimated before, from four votes on each of 150 other samples. *Recorded*: the three GPT-4 scores of each response in
 ``prometheus_feedback/vicuna_eval.json`` (folder GENRM_DATA), as they stand (at most 3 votes), and as the label shares
 from which 16 votes are drawn. Each line of a curve is one value of ``stop``; "same" has a 95 % interval (Wilson), and
 "stated" is the mean of the probability of a different decision that was stated when the asking ended.
@@ -24,13 +25,18 @@ from typing import Any
 import numpy as np
 
 from genrm.batch.summary import wilson
-from genrm.voting.posterior import change_of_labels, change_of_soft
+from genrm.voting.concentration import fit_concentration
+from genrm.voting.posterior import change_of_labels
 from genrm.voting.rules import vote_array
+from genrm.voting.soft_posterior import change_of_soft
 
 STOPS = (0.8, 0.9, 0.95, 0.96, 0.97, 0.975, 0.98, 0.99, 0.995)
 SHAPES = (0.3, 0.5, 1.0)
 CONCENTRATIONS = (0.0, 0.25, 1.0, 10.0, 50.0, float("inf"))
 TOTAL = 16
+MEASURED = 150
+"""Other samples that a concentration is estimated from."""
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -77,19 +83,24 @@ def labels(codes: Array, values: list[float]) -> tuple[Array, Array]:
     return p, now
 
 
-def mixtures(yes: Array) -> tuple[Array, Array]:
-    """The same for streams of probabilities of yes."""
+def mixtures(yes: Array, concentration: float | None = None) -> tuple[Array, Array]:
+    """The same for streams of probabilities of yes, by a judge of this measured concentration."""
     n, total = yes.shape
     p = np.empty((n, total))
     for row in range(n):
         for place in range(total):
             seen = yes[row, : place + 1]
-            p[row, place] = change_of_soft(np.stack([1 - seen, seen], -1), [0.0, 1.0], total).p
+            p[row, place] = change_of_soft(both(seen), [0.0, 1.0], total, concentration=concentration).p
             if p[row, place] <= 1 - max(STOPS):
                 # No curve goes on from here.
                 p[row, place:] = p[row, place]
                 break
     return p, yes.cumsum(1) / np.arange(1, total + 1) > 0.5
+
+
+def both(yes: Array) -> Array:
+    """Label distributions from probabilities of yes."""
+    return np.stack([1 - yes, yes], -1)
 
 
 def soft_votes(rng: np.random.Generator, theta: Array, concentration: float) -> Array:
@@ -125,15 +136,20 @@ def points(samples: int, soft_samples: int, seed: int, note: Callable[[str], Non
             rng = np.random.default_rng([seed, index, number])
             theta = np.clip(rng.beta(shape, shape, soft_samples), 1e-9, 1 - 1e-9)
             stream = f"soft Beta({shape:g}, {shape:g}) K={concentration:g}"
-            yield from curve(stream, *mixtures(soft_votes(rng, theta, concentration)), least=1)
-    votes = recorded()
-    if votes is None:
+            votes = soft_votes(rng, theta, concentration)
+            yield from curve(stream, *mixtures(votes), least=1)
+            before = np.random.default_rng([seed, index, number, 1])
+            others = np.clip(before.beta(shape, shape, MEASURED), 1e-9, 1 - 1e-9)
+            known = fit_concentration(list(both(soft_votes(before, others, concentration)[:, :4]))).value
+            yield from curve(f"{stream}, measured {known:.3g}", *mixtures(votes, known), least=1)
+    scores = recorded()
+    if scores is None:
         note("recorded votes: skipped, no prometheus_feedback/vicuna_eval.json in the folder GENRM_DATA")
         return
     values = [0.0, 0.25, 0.5, 0.75, 1.0]
-    yield from curve("recorded, 3 votes", *labels(votes, values), least=1)
+    yield from curve("recorded, 3 votes", *labels(scores, values), least=1)
     rng = np.random.default_rng([seed, 99])
-    drawn = np.take_along_axis(votes, rng.integers(0, 3, (len(votes), TOTAL)), 1)
+    drawn = np.take_along_axis(scores, rng.integers(0, 3, (len(scores), TOTAL)), 1)
     yield from curve("recorded shares, 16 votes", *labels(drawn, values), least=3)
 
 

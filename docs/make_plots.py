@@ -327,25 +327,26 @@ def _abstain(ax: Axes) -> None:
     label(ax, "response", "score ± uncertainty", legend=True)
 
 
-@drawing("controls")
-def _controls(ax: Axes) -> None:
+def one_control(ax: Axes, name: str) -> None:
+    """What a control gives to six completions of one prompt; no bar where it has no reward."""
     texts = ["\\boxed{4}", "It is 4.", "It is 4, because 2 and 2 make 4.", "\\boxed{5}", "no idea", "4"]
     options = {"length": {"target": 10}}
-    table = [
-        CONTROLS[name](**options.get(name, {}))(["2+2?"] * 6, texts, reference=["It is 4."] * 6) for name in CONTROLS
-    ]
-    values = np.array([[np.nan if reward is None else reward for reward in rewards] for rewards in table])
-    ax.pcolormesh(values, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
-    for row, column in np.ndindex(*values.shape):
-        shade = "white" if values[row, column] > 0.6 else "black"
+    control = CONTROLS[name](**options.get(name, {}))
+    rewards = control(["2+2?"] * 6, texts, reference=["It is 4."] * 6)
+    known = [0.0 if reward is None else reward for reward in rewards]
+    places = np.arange(6)
+    ax.bar(places, known, width=0.6, color=BLUE)
+    for place, reward in zip(places, rewards, strict=True):
         ax.text(
-            column + 0.5, row + 0.5, f"{values[row, column]:.1f}", ha="center", va="center", color=shade, fontsize=7
+            place, reward or 0.0, "none" if reward is None else f"{reward:.2f}", ha="center", va="bottom", fontsize=7
         )
-    ax.set_yticks(np.arange(len(table)) + 0.5, list(CONTROLS))
-    ax.invert_yaxis()
-    ax.grid(visible=False)
-    ax.set_xticks(np.arange(6) + 0.5, ["boxed 4", "It is 4.", "… because …", "boxed 5", "no idea", "4"])
-    label(ax, "completion", "")
+    ax.set_ylim(0, 1.15)
+    ax.set_xticks(places, ["boxed 4", "It is 4.", "… because …", "boxed 5", "no idea", "4"], fontsize=7)
+    label(ax, "completion", "reward")
+
+
+for _name in CONTROLS:
+    DRAWINGS[f"control_{_name}"] = partial(one_control, name=_name)
 
 
 # Votes on one response; the fifth goes through all scores.

@@ -104,10 +104,11 @@ def generated() -> str:
     parts += [
         "## Control rewards\n",
         "What a run with the real reward has to beat. They have the signature of `genrm.RewardFunction`.\n",
-        "![controls](plots/controls.svg)\n",
         "| control | reward | formula | when something is missing | paper |\n|---|---|---|---|---|",
         *(f"| `{c.__name__}` | {c.summary} | `{c.formula}` | {c.missing} | *{c.paper}* |" for c in CONTROLS.values()),
         "",
+        "The same six completions of one prompt under each of them:\n",
+        *(f"![control: {name}](plots/control_{name}.svg)\n" for name in CONTROLS),
     ]
     return "\n".join(parts)
 

@@ -6,6 +6,12 @@
 
 DIR holds the files as their authors publish them: `gsm8k/example_model_solutions.jsonl` (openai/grade-school-math) and
 `evouna/TQ.json` (wangcunxiang/QA-Eval). A row carries its label in the extra field `is_correct`.
+
+Outputs of judges that others have published are replayed, and the published figures computed from our output rows:
+
+    python examples/public_data.py recorded pandalm/pandalm-7b --data DIR --out FOLDER     # prints the next command
+    genrm judge FOLDER/rows.jsonl -r FOLDER/rubric.json -m replay:FOLDER/records.jsonl --format pandalm -o …
+    python examples/public_data.py figures pandalm/pandalm-7b --data DIR --out FOLDER
 """
 
 from __future__ import annotations
@@ -15,6 +21,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import recorded_judges
 
 Row = dict[str, Any]
 
@@ -90,8 +98,22 @@ def main() -> None:
     check = verbs.add_parser("compare", help="compare an output with the labels of its rows")
     check.add_argument("rows", type=Path)
     check.add_argument("output", type=Path)
+    for verb, does in (
+        ("recorded", "write rows, records and a rubric of published judge outputs"),
+        ("figures", "compute what was published from FOLDER/out.jsonl"),
+    ):
+        replayed = verbs.add_parser(verb, help=does)
+        replayed.add_argument("set", choices=sorted(recorded_judges.SETS))
+        replayed.add_argument("--data", type=Path, required=True)
+        replayed.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     args = parser.parse_args()
     try:
+        if args.verb == "recorded":
+            print(recorded_judges.write(args.set, args.data, args.out))
+            return
+        if args.verb == "figures":
+            print(json.dumps(recorded_judges.figures(args.set, args.data, args.out), indent=1))
+            return
         if args.verb == "compare":
             print(json.dumps(compare(args.rows, args.output), indent=1))
             return

@@ -24,7 +24,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypedDict
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
+
+if TYPE_CHECKING:
+    from genrm.engines.base import Usage
 
 Category = Literal[
     "bad_input",
@@ -112,7 +115,26 @@ class RunStoppedError(GenrmError):
     """No more calls may be made: a budget is spent, or every call to a judge fails. The run can be resumed.
 
     It ends a run instead of failing its rows one by one; what was judged is kept.
+
+    Attributes:
+        go_on: how people resume the run.
+        unwritten: rows that were judged, and paid for, behind the one that could not be: in an ordered run they have
+            no place in the output yet, and are judged again.
     """
+
+    def __init__(self, message: str, *, go_on: str = "the same command goes on from here") -> None:
+        super().__init__(message)
+        self.go_on = go_on
+        self.unwritten = 0
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_stop, (str(self), self.go_on, self.unwritten)
+
+
+def _rebuild_stop(message: str, go_on: str, unwritten: int) -> RunStoppedError:
+    error = RunStoppedError(message, go_on=go_on)
+    error.unwritten = unwritten
+    return error
 
 
 class ResumeError(GenrmError):
@@ -120,7 +142,11 @@ class ResumeError(GenrmError):
 
 
 class RowError(GenrmError):
-    """Base of the errors that concern one row; never raised itself."""
+    """Base of the errors that concern one row; never raised itself.
+
+    Attributes:
+        usage: what was spent before it failed; None where nothing is known to have been.
+    """
 
     category: ClassVar[Category] = "engine"
     retryable: ClassVar[bool] = False
@@ -129,17 +155,24 @@ class RowError(GenrmError):
         super().__init__(message)
         self.message = message
         self.can_retry = self.retryable if retryable is None else retryable
+        self.usage: Usage | None = None
+
+    def spent(self, usage: Usage | None) -> Self:
+        """This error, with what was spent on the way to it added to its usage."""
+        if usage is not None:
+            self.usage = usage if self.usage is None else self.usage + usage
+        return self
 
     def row(self) -> ErrorRow:
         """This error as it stands in an output row."""
         return {"category": self.category, "message": self.message, "retryable": self.can_retry}
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.message, self.can_retry)
+        return _rebuild, (type(self), self.message, self.can_retry, self.usage)
 
 
-def _rebuild(cls: type[RowError], message: str, retryable: bool) -> RowError:
-    return cls(message, retryable=retryable)
+def _rebuild(cls: type[RowError], message: str, retryable: bool, usage: Usage | None = None) -> RowError:
+    return cls(message, retryable=retryable).spent(usage)
 
 
 def row_error(stored: object) -> RowError | None:

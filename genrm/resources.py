@@ -17,6 +17,11 @@ def prompts_dir() -> Path:
     return _folder("prompts")
 
 
+def formats_dir() -> Path:
+    """The folder of verdict formats of released judges."""
+    return prompts_dir() / "formats"
+
+
 def rubrics_dir() -> Path:
     """The folder of the rubrics that come with genrm."""
     return _folder("rubrics")

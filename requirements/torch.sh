@@ -5,14 +5,14 @@
 # asking for that label can never pick up the other one: it is taken from the configured package sources, else from
 # PyTorch's own index.
 set -eu
-python=$1
+python=$1  # a second argument "cpu" asks for the CPU build even where there is a GPU
 version=2.13.0
 
 if "$python" -c "import torch, sys; sys.exit(torch.__version__.split('+')[0] != '$version')" 2>/dev/null; then
     exit 0
 fi
 install="$python -m pip install --disable-pip-version-check --quiet"
-if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1; then
+if [ "${2:-}" != cpu ] && command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1; then
     exec $install "torch==$version"
 fi
 case "$(uname -s)" in

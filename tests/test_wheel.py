@@ -31,6 +31,7 @@ def test_wheel_and_sdist_carry_rubrics_prompts_and_the_embedded_judge(built):
         "genrm/rubrics/math-verify.yaml",
         "genrm/prompts/full/system.md.j2",
         "genrm/prompts/compact/user.md.j2",
+        "genrm/prompts/formats/arena-hard.yaml",
         "genrm/tiny/weights/default/model.safetensors",
         "genrm/tiny/weights/unhardened/model.safetensors",
         "genrm/tiny/MODEL_CARD.md",

@@ -95,6 +95,9 @@ def summary_view(summary: Summary) -> RenderableType:
         lines += [Text(""), _reward_line(summary.reward), _histogram(summary)]
     if summary.criteria:
         lines += [Text(""), _criteria_table(summary)]
+    panel = summary.panel.row()
+    if panel:
+        lines += [Text(""), _panel_table(panel), *map(Text, _panel_facts(panel))]
     facts = list(_facts(summary))
     if facts:
         lines += [Text(""), *map(Text, facts)]
@@ -152,7 +155,36 @@ def _criteria_table(summary: Summary) -> Table:
     return table
 
 
+def _panel_table(panel: Mapping[str, Any]) -> Table:
+    """By criterion and member: the estimated accuracy, and how its errors go with those of each other member."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("criterion", "member"):
+        table.add_column(name, max_width=24, overflow="fold")
+    table.add_column("accuracy (est.)", justify="right")
+    for number in range(1, len(panel["members"]) + 1):
+        table.add_column(f"r with {number}", justify="right")
+    for criterion, found in list(panel["criteria"].items())[:MAX_CRITERIA]:
+        for number, (name, line) in enumerate(zip(panel["members"], found["correlation"], strict=True)):
+            cells = ["" if other == number else "–" if r is None else f"{r:.2f}" for other, r in enumerate(line)]
+            head = plain(criterion, 40) if number == 0 else ""
+            member = f"{number + 1} {plain(name, 40)}"
+            table.add_row(Text(head), Text(member), f"{found['accuracy'][number]:.3f}", *cells)
+    return table
+
+
+def _panel_facts(panel: Mapping[str, Any]) -> Iterator[str]:
+    for name, found in list(panel["criteria"].items())[:MAX_CRITERIA]:
+        size = found["effective_size"]
+        worth = "" if size is None else f"; worth {size:.1f} independent members"
+        best, own = found["best_accuracy"], found["majority_accuracy"]
+        gain = "" if best is None or own is None else f" (estimated {own:.3f} right, weighted {best:.3f})"
+        said = "majority is the best rule" if found["majority_optimal"] else f"weighted votes would do better{gain}"
+        yield f"{plain(name, 40)}: {said}{worth}, n {found['n']:,}"
+
+
 def _facts(summary: Summary) -> Iterator[str]:
+    if hits := summary.usage["cache_hits"]:
+        yield f"answers from the cache: {hits:,}"
     if summary.agreement.n:
         yield f"agreement of votes {summary.agreement.mean:.3f}"
     if summary.checked:

@@ -23,6 +23,7 @@ from genrm.errors import FileError, InputError
 from genrm.judging.panel_rules import PanelRule
 from genrm.judging.recombine import recombine
 from genrm.judging.rescore import rescored
+from genrm.judging.reward import check_alone
 from genrm.specs.rubric import Rubric
 
 
@@ -49,13 +50,27 @@ def rescore_file(
     Raises:
         FileError: the input cannot be read or is no output file (the message names the line), or the output is there.
     """
-    began = time.monotonic()
-    source = open_source(input, "jsonl")
-    path = check_output(output, source)
-    summary = Summary()
-    rows = _recombined(input, rubric, limit, panel, weights) if _of_panel(input) else _rescored(input, rubric, limit)
-    if (panel is not None or weights is not None) and not _of_panel(input):
+    check_alone(rubric)
+    open_source(input, "jsonl")
+    of_panel = is_of_panel(input)
+    if (panel is not None or weights is not None) and not of_panel:
         raise FileError(f"{input}: no output of a panel; a rule for panels has no meaning for the rows of one judge")
+    rows = _recombined(input, rubric, limit, panel, weights) if of_panel else _rescored(input, rubric, limit)
+    return write_rows(rows, input, output, restart=restart, on_row=on_row)
+
+
+def write_rows(
+    rows: Iterator[dict[str, Any]],
+    input: str,
+    output: str,
+    *,
+    restart: bool = False,
+    on_row: Callable[[Mapping[str, Any]], None] = lambda _: None,
+) -> Summary:
+    """Write rows that were made from those of ``input``, under the name of ``output`` only when it is whole."""
+    began = time.monotonic()
+    path = check_output(output, open_source(input, "jsonl"))
+    summary = Summary()
     if path is None:
         with StreamSink(None) as sink:
             for row in rows:
@@ -79,6 +94,11 @@ def rescore_file(
     return summary
 
 
+def plain_rows(input: str, rubric: Rubric, limit: int | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of an output file with the rewards of a rubric, whoever judged them."""
+    return _recombined(input, rubric, limit, None, None) if is_of_panel(input) else _rescored(input, rubric, limit)
+
+
 def _rescored(input: str, rubric: Rubric, limit: int | None) -> Iterator[dict[str, Any]]:
     with Path(input).open("rb") as file:
         for count, line in enumerate(json_rows(file)):
@@ -93,7 +113,7 @@ def _rescored(input: str, rubric: Rubric, limit: int | None) -> Iterator[dict[st
                 raise FileError(f"{input}:{line.line}: {message}") from None
 
 
-def _of_panel(input: str) -> bool:
+def is_of_panel(input: str) -> bool:
     """Whether the first row was judged by a panel."""
     with Path(input).open("rb") as file:
         first = next(iter(json_rows(file)), None)

@@ -30,8 +30,10 @@ from genrm.batch.pump import pump
 from genrm.batch.readers import Source, open_source
 from genrm.batch.resume import Lockstep
 from genrm.batch.retry import Retries, retry_path
+from genrm.batch.spending import Spending
 from genrm.batch.summary import Summary
-from genrm.errors import FileError, GenrmError
+from genrm.engines.wire.circuit import stoppable
+from genrm.errors import FileError, GenrmError, RunStoppedError
 from genrm.judging.judgment import Judgment
 from genrm.specs.sample import Sample
 
@@ -97,7 +99,9 @@ def run_batch(
     """Judge a file. Call it from plain code: it runs an event loop of its own.
 
     In the main thread SIGINT and SIGTERM end the run early: the summary is then ``interrupted``, and the same
-    options go on. ``on_row`` gets every row of the output, also the ones of an earlier run.
+    options go on. So they do when no more calls may be made, because the judge's budget is spent or its server stays
+    away: then ``stopped`` in the summary says why. ``on_row`` gets every row of the output, also the ones of an earlier
+    run. A budget is for the whole output: what its rows have cost counts.
 
     Raises:
         FileError: the input or the output cannot be used, or the input has no rows.
@@ -119,8 +123,13 @@ def run_batch(
         run.open(path, stack)
         report.start(run.total(), summary.rows)
         stack.callback(report.stop)
-        summary.interrupted = asyncio.run(until_signal(run.work()))
-        if not summary.interrupted:
+        stack.enter_context(stoppable())
+        try:
+            summary.interrupted = asyncio.run(until_signal(run.work()))
+        except RunStoppedError as stop:
+            summary.stopped, summary.go_on = str(stop), stop.go_on
+            run.tell_unwritten(stop.unwritten)
+        if not summary.unfinished:
             run.finish()
     summary.wall_s = time.monotonic() - began
     return summary
@@ -176,6 +185,18 @@ class _Run:
             # With gaps to fill, judging would begin before the last finished row has been compared.
             self._compare_all()
         self.lockstep = self._new_lockstep()
+        if (budget := getattr(self.judge, "budget", None)) is not None:
+            spending = stack.enter_context(Spending(journal.path, budget, fresh=self.options.restart))
+            if (note := spending.begin(self.summary.cost_usd or 0.0)) is not None:
+                self.report.note(note)
+
+    def tell_unwritten(self, rows: int) -> None:
+        """Say what a stop has cost: rows that are judged, and have no place in the output yet."""
+        if rows:
+            self.report.note(
+                f"{rows:,} rows behind the one that could not be judged were ready; in order they cannot be written, "
+                "so they will be judged again (with --unordered they are written, with --cache they cost nothing)"
+            )
 
     def total(self) -> int | None:
         """Rows that the output will have, where that is cheap to know."""

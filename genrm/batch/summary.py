@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from genrm.batch.panel_summary import PanelSummary
+
 BINS = 10
 MAX_CRITERIA = 200
 """Criteria with figures of their own; rows that each bring their own criteria could name any number of them."""
@@ -94,7 +96,9 @@ class Summary:
         resumed: of these, the ones that were there before.
         no_reward: rows without a reward; the exit code is 1 when there are any.
         histogram: rewards in ten equal bins of [0, 1], the last one closed; ``below`` and ``above`` count the rest.
-        interrupted: the run was stopped before its end.
+        interrupted: the run was stopped before its end, by a signal.
+        stopped: why it ended by itself before its end: a budget is spent, a server stays away; None where it did not.
+        go_on: how people resume it then.
         wall_s: seconds of this run.
     """
 
@@ -112,9 +116,12 @@ class Summary:
     checked: Counter[str] = field(default_factory=Counter)
     closed: int = 0
     out_of_domain: int = 0
+    panel: PanelSummary = field(default_factory=PanelSummary)
     usage: Counter[str] = field(default_factory=Counter)
     cost_usd: float | None = None
     interrupted: bool = False
+    stopped: str | None = None
+    go_on: str = ""
     wall_s: float = 0.0
 
     def add(self, row: Mapping[str, Any], *, resumed: bool = False) -> None:
@@ -130,6 +137,7 @@ class Summary:
             self._add_reward(row["reward"])
         for name, result in row["criteria"].items():
             self._add_criterion(name, result)
+        self.panel.add(row)
         self.out_of_domain += any(result.get("in_domain") is False for result in row["criteria"].values())
         for name, value in row["usage"].items():
             if name == "cost_usd":
@@ -166,9 +174,14 @@ class Summary:
         return (self.rows - self.resumed) / self.wall_s if self.wall_s > 0 else None
 
     @property
+    def unfinished(self) -> bool:
+        """The same command has to go on."""
+        return self.interrupted or self.stopped is not None
+
+    @property
     def exit_code(self) -> int:
-        """0 every row has a reward, 1 some have none, 130 interrupted."""
-        return 130 if self.interrupted else 1 if self.no_reward else 0
+        """0 every row has a reward, 1 some have none, 130 interrupted or stopped."""
+        return 130 if self.unfinished else 1 if self.no_reward else 0
 
     def row(self) -> dict[str, Any]:
         """The summary as one JSON object."""
@@ -195,8 +208,10 @@ class Summary:
             "checked": {name: self.checked[name] for name in ("agree", "disagree")},
             "closed_critiques": self.closed,
             "out_of_domain": self.out_of_domain,
+            **({"panel": panel} if (panel := self.panel.row()) else {}),
             "usage": {**self.usage, "cost_usd": self.cost_usd},
             "interrupted": self.interrupted,
+            "stopped": self.stopped,
             "wall_s": round(self.wall_s, 3),
             "rows_per_s": _rounded(self.rows_per_s),
         }

@@ -11,9 +11,13 @@ from typing import Annotated
 
 import typer
 
+from genrm.cli import cache as cache_verbs
 from genrm.cli import compile as compile_verb
+from genrm.cli import doctor as doctor_verb
 from genrm.cli import export as export_verbs
+from genrm.cli import formats as formats_verbs
 from genrm.cli import judge as judge_verb
+from genrm.cli import rank as rank_verb
 from genrm.cli import rewards as rewards_verbs
 from genrm.cli import rubric as rubric_verbs
 
@@ -26,7 +30,11 @@ app = typer.Typer(
 )
 app.command("judge")(judge_verb.judge)
 app.command("compile")(compile_verb.compile_)
+app.command("rank")(rank_verb.rank)
+app.command("doctor")(doctor_verb.doctor)
+app.add_typer(cache_verbs.app, name="cache")
 app.add_typer(rubric_verbs.app, name="rubric")
+app.add_typer(formats_verbs.app, name="formats")
 app.add_typer(rewards_verbs.app, name="rewards")
 app.add_typer(export_verbs.app, name="export")
 

@@ -43,6 +43,10 @@ def compile_(
     style: Annotated[
         str | None, typer.Option(metavar="full|compact", help="Prompt style, without loading a judge; full by default.")
     ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For judges that write verdicts in a form of their own; see formats list."),
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Show exactly what a judge will read and may say: messages, output grammar, score slots, estimated tokens.
@@ -54,6 +58,7 @@ def compile_(
     from genrm.compiler.compile import compile_sample, whole_rubric
     from genrm.errors import InputError
     from genrm.specs.load import load_rubric
+    from genrm.specs.load_format import load_format
 
     spec = load_rubric(rubric)
     reader = _reader(model, style)
@@ -68,6 +73,7 @@ def compile_(
         sample,
         capabilities=reader.capabilities,
         temperature=spec.vote.sampling_temperature(spec.vote.asked),
+        format=None if format is None else load_format(format),
     )
     # Named as in an output row, where the criteria of a row do not count as the rubric's.
     report = {"rubric": f"{spec.name}@{spec.digest}", **_report(whole, sample, requests, reader)}
@@ -185,10 +191,12 @@ def _request(request: JudgeRequest, leaves: dict[str, Any], reader: _Reader) -> 
     from genrm.compiler.render import all_text
 
     plan = request.output
+    # A free output has no grammar; a verdict format reads it.
+    free = plan.free is not None
     return {
         "messages": list(request.messages),
-        "json_schema": plan.json_schema,
-        "regex": plan.regex,
+        "json_schema": None if free else plan.json_schema,
+        "regex": None if free else plan.regex,
         "parts": [_part(part) for part in plan.parts],
         "slots": {
             part.slot: {
@@ -208,7 +216,7 @@ def _request(request: JudgeRequest, leaves: dict[str, Any], reader: _Reader) -> 
 
 
 def _part(part: Any) -> dict[str, Any]:
-    from genrm.compiler.output import Choice, Literal, Text, Thinking
+    from genrm.compiler.output import Choice, Free, Literal, Text, Thinking
 
     match part:
         case Literal(text):
@@ -219,6 +227,8 @@ def _part(part: Any) -> dict[str, Any]:
             return {"choice": slot, "labels": list(labels)}
         case Thinking(end, budget):
             return {"thinking_until": end, "max_tokens": budget}
+        case Free(name, budget):
+            return {"free": name, "max_tokens": budget}
     raise TypeError(f"no part of an output: {part!r}")
 
 
@@ -265,6 +275,10 @@ def _may_say(request: dict[str, Any]) -> str:
                 labels = request["slots"][slot].items()
                 values = ", ".join(f"{facts['writes']} = {facts['value']:g}" for _, facts in labels)
                 lines.append(f"chooses  {slot}: {values}")
+            case {"free": name, "max_tokens": budget}:
+                lines.append(f"free     everything, at most {budget} tokens; read by the format {name}")
+    if request["json_schema"] is None:
+        return "\n".join(lines)
     schema = json.dumps(request["json_schema"], ensure_ascii=False)
     return "\n".join(lines) + f"\n\nJSON Schema: {schema}"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +45,10 @@ def judge(
             metavar="RULE", help="How they become one: majority, median, quantile:0.25; the rubric's by default."
         ),
     ] = None,
+    keep_best: Annotated[
+        str | None,
+        typer.Option(metavar="K:BY", help="Only the K best votes count, by confidence, likelihood, margin or meta."),
+    ] = None,
     reward: Annotated[
         str | None,
         typer.Option(
@@ -61,6 +66,12 @@ def judge(
     ] = None,
     input_format: Annotated[
         str | None, typer.Option(metavar="FORMAT", help="jsonl, json, csv, tsv or parquet; by the suffix otherwise.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="How the judge writes verdicts, for judges with a form of their own: formats list."
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
     unordered: Annotated[bool, typer.Option("--unordered", help="Write rows as they are ready.")] = False,
@@ -83,6 +94,24 @@ def judge(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="An option of the engine, such as dtype=bfloat16. Repeatable."),
     ] = None,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The environment variable with the server's key; the key is never logged."),
+    ] = None,
+    budget_usd: Annotated[
+        float | None,
+        typer.Option(metavar="USD", help="Stop before OUT has cost more in all; the same command can go on."),
+    ] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Keep answers in this file, so that the same call is paid for once."),
+    ] = None,
+    cache_limit: Annotated[
+        float | None, typer.Option(metavar="MB", min=1, help="Size that the cache may have; no limit by default.")
+    ] = None,
+    record: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write every answer down, for -m replay:FILE to give again.")
+    ] = None,
     show: Annotated[int | None, typer.Option(min=0, help="Rows shown at the end; 5 on a terminal, else none.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="The summary as JSON on standard output.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No bar and no log lines.")] = False,
@@ -103,7 +132,7 @@ def judge(
     from genrm.batch.progress import reporter
     from genrm.batch.run import BatchOptions, run_batch
     from genrm.errors import SpecError
-    from genrm.judging.judge import Judge
+    from genrm.judging.judge import Judge, check_prices
 
     if json_ and output == "-":
         raise SpecError("--json writes the summary to standard output, where the rows go; add -o OUT")
@@ -118,11 +147,13 @@ def judge(
 
     if rescore:
         given: dict[str, Any] = {"-m": model, "--votes": votes, "--field": field, "--input-format": input_format}
-        given |= {"--timeout": timeout, "--batch-size": batch_size, "--engine-arg": engine_arg}
-        given |= {"--retry-failed": retry_failed or retry_all_failed}
+        given |= {"--timeout": timeout, "--batch-size": batch_size, "--engine-arg": engine_arg, "--format": format}
+        given |= {"--retry-failed": retry_failed or retry_all_failed, "--cache": cache, "--record": record}
+        given |= {"--budget-usd": budget_usd}
         if asked := [name for name, value in given.items() if value]:
             raise SpecError(f"--rescore asks no model and reads an output file, so {', '.join(asked)} has no meaning")
-        chosen = {"panel": panel, "weights": _shares(panel_weights), "restart": restart, "limit": limit}
+        chosen: dict[str, Any] = {"panel": panel, "weights": _shares(panel_weights), "restart": restart, "limit": limit}
+        chosen["keep_best"] = keep_best
         summary = _rescore(input, output, rubric, vote_rule, reward, on_row=keep, **chosen)
         _tell(summary, shown, None if output == "-" else Path(output), json_)
         raise typer.Exit(summary.exit_code)
@@ -138,12 +169,15 @@ def judge(
         restart=restart,
         retry="all" if retry_all_failed else "retryable" if retry_failed else "no",
     )
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {} if format is None else {"format": format}
     if timeout is not None:
         settings["timeout_s"] = timeout or None
     if max_in_flight is not None:
         settings["max_in_flight"] = max_in_flight
+    settings |= _keeping(cache, cache_limit, record, judges=len(model or ()), output=output)
     options_of_engine = _engine_options(engine_arg, batch_size)
+    if api_key_env is not None:
+        options_of_engine["api_key_env"] = api_key_env
     if options_of_engine:
         settings["engine_options"] = options_of_engine
     if vote_rule is not None:
@@ -152,8 +186,18 @@ def judge(
         from genrm.specs.override import reward_of_text
 
         settings["reward"] = reward_of_text(reward)
-    judges = [Judge(rubric, name, votes=votes, seed=seed, **settings) for name in model or ["tiny"]]
-    bound = _panel(judges, panel, panel_weights) if len(judges) > 1 or panel or panel_weights else judges[0]
+    names = model or ["tiny"]
+    several = len(names) > 1 or panel or panel_weights
+    if budget_usd is not None and not several:
+        settings["budget_usd"] = budget_usd
+    asked = _filtered(rubric, keep_best, votes)
+    judges = [Judge(asked, name, votes=votes, seed=seed, **settings) for name in names]
+    if restart and judges[0].keep is not None:
+        judges[0].keep = replace(judges[0].keep, anew=True)
+    bound = _panel(judges, panel, panel_weights, budget_usd) if several else judges[0]
+    if budget_usd is not None:
+        # Now and not with the first row: nothing is written yet.
+        check_prices(judges)
     with reporter(False if no_progress else None) as report:
         try:
             summary = run_batch(bound, options, report, on_row=keep)
@@ -169,14 +213,35 @@ def judge(
         raise typer.Exit(summary.exit_code)
 
 
-def _rescore(input: str, output: str, rubric: str, vote_rule: str | None, reward: str | None, **options: Any) -> Any:
+def _filtered(rubric: str, keep_best: str | None, votes: int | None) -> Any:
+    """The rubric, with the filter of votes that the command line names."""
+    if keep_best is None:
+        return rubric
+    from genrm.specs.load import load_rubric
+    from genrm.specs.override import votes_filtered
+
+    return votes_filtered(load_rubric(rubric), keep_best, votes)
+
+
+def _rescore(
+    input: str,
+    output: str,
+    rubric: str,
+    vote_rule: str | None,
+    reward: str | None,
+    *,
+    keep_best: str | None,
+    **options: Any,
+) -> Any:
     """The rewards of an output file under another rubric."""
     from genrm.batch.rescore import rescore_file
     from genrm.judging.judge import with_votes
     from genrm.specs.load import load_rubric
-    from genrm.specs.override import reward_of_text, reward_replaced
+    from genrm.specs.override import reward_of_text, reward_replaced, votes_filtered
 
     bound = load_rubric(rubric)
+    if keep_best is not None:
+        bound = votes_filtered(bound, keep_best, stored=True)
     if vote_rule is not None:
         bound = with_votes(bound, None, _rule(vote_rule))
     if reward is not None:
@@ -203,6 +268,22 @@ def _engine_options(given: list[str] | None, batch_size: int | None) -> dict[str
     return options
 
 
+def _keeping(cache: str | None, limit: float | None, record: str | None, *, judges: int, output: str) -> dict[str, Any]:
+    """What the judges are told about a cache and a recording."""
+    from genrm.errors import Fault, SpecError
+
+    if limit is not None and cache is None:
+        raise SpecError("--cache-limit is the size of a cache; add --cache FILE")
+    if record is not None and judges > 1:
+        fix = "record each judge in a run of its own, and make the panel of -m replay:FILE for each"
+        raise SpecError(Fault("a recording holds the answers of one judge", field="--record", fix=fix))
+    for name, file in (("--cache", cache), ("--record", record)):
+        if file is not None and output != "-" and Path(file).expanduser().resolve() == Path(output).resolve():
+            raise SpecError(Fault("is the output as well", field=name, value=file, fix="name another file"))
+    given = {"cache": cache, "cache_limit_mb": limit, "record": record}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _rule(text: str) -> Any:
     from genrm.errors import SpecError
     from genrm.specs.vote import rule_of_text
@@ -213,7 +294,7 @@ def _rule(text: str) -> Any:
         raise SpecError(f"--vote-rule {text}: {error}") from None
 
 
-def _panel(judges: list[Any], rule: str | None, weights: str | None) -> Any:
+def _panel(judges: list[Any], rule: str | None, weights: str | None, budget_usd: float | None) -> Any:
     """The panel of several judges."""
     from genrm.errors import Fault, SpecError
     from genrm.judging.panel import Panel
@@ -224,7 +305,8 @@ def _panel(judges: list[Any], rule: str | None, weights: str | None) -> Any:
         fix = "judge by --panel majority, then: genrm judge --rescore OUT --panel dawid_skene -r RUBRIC -o NEW"
         raise SpecError(Fault("it weighs members by all rows, which a run has not yet", field="--panel", fix=fix))
     shares = _shares(weights)
-    return Panel(judges, rule or ("majority" if shares is None else "weighted"), weights=shares)  # type: ignore[arg-type]
+    chosen: Any = rule or ("majority" if shares is None else "weighted")
+    return Panel(judges, chosen, weights=shares, budget_usd=budget_usd)
 
 
 def _shares(weights: str | None) -> list[float] | None:
@@ -257,6 +339,9 @@ def _tell(summary: Any, rows: list[Mapping[str, Any]], output: Path | None, as_j
     if summary.interrupted:
         again = "" if output is None else "; the same command goes on from here"
         console.print(f"genrm: interrupted{again}", markup=False, soft_wrap=True)
+    if summary.stopped is not None:
+        again = "" if output is None else f"; {summary.go_on}"
+        console.print(f"genrm: stopped: {summary.stopped}{again}", markup=False, soft_wrap=True)
     if as_json:
         import json
 

@@ -91,6 +91,79 @@ def show(
         typer.echo(f"  {parameter['name']} {given}, in {parameter['range']}: {parameter['meaning']}")
 
 
+@app.command(epilog="Example: genrm rewards apply out.jsonl -r grouped.yaml --input in.jsonl -o shaped.jsonl")
+def apply(
+    file: Annotated[str, typer.Argument(metavar="OUT", help="An output file of genrm judge, as JSON lines.")],
+    rubric: Annotated[str, typer.Option("--rubric", "-r", help="Name in the library, or a rubric file.")],
+    input: Annotated[
+        str | None,
+        typer.Option("--input", "-i", metavar="IN", help="The rows that were judged (.jsonl): prompts, references."),
+    ] = None,
+    reward: Annotated[
+        str | None, typer.Option(metavar="REWARD", help="In place of the rubric's: '{shape: group_std}'.")
+    ] = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="NEW", help="JSON lines; - is standard output.")
+    ] = "-",
+    restart: Annotated[bool, typer.Option("--restart", help="Overwrite NEW.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON on standard output.")] = False,
+) -> None:
+    """Shape the rewards of judged rows together: by group, references, lengths, outcomes. No model is asked.
+
+    Rows of one `group` (a field), or of equal prompts, are a group. `reward: {inputs: {…}}` names other fields.
+
+    Exit codes: 0 every row has a reward; 1 some have none; 2 bad input.
+    """
+    from rich.console import Console
+
+    from genrm.batch.apply import apply_file
+    from genrm.batch.render import summary_view
+    from genrm.errors import SpecError
+    from genrm.specs.load import load_rubric
+    from genrm.specs.override import reward_of_text, reward_replaced
+
+    if as_json and output == "-":
+        raise SpecError("--json writes the summary to standard output, where the rows go; add -o NEW")
+    bound = load_rubric(rubric)
+    if reward is not None:
+        bound = reward_replaced(bound, reward_of_text(reward))
+    summary = apply_file(file, output, bound, input=input, restart=restart, limit=limit)
+    Console(stderr=True, highlight=False).print(summary_view(summary))
+    if as_json:
+        _print_json(summary.row())
+    raise typer.Exit(summary.exit_code)
+
+
+@app.command(epilog="Example: genrm rewards concentration out.jsonl")
+def concentration(
+    file: Annotated[str, typer.Argument(metavar="OUT", help="An output file with several votes for each row.")],
+    as_json: Json = False,
+) -> None:
+    """How closely the judge's probabilities repeat from vote to vote: for `vote: {rule: soft, concentration: …}`.
+
+    Near 0, a vote says no more than a label; from 10 on, a few votes say what sixteen would.
+    """
+    from genrm.batch.concentration import concentrations
+
+    found = concentrations(file)
+    if as_json:
+        _print_json(
+            {
+                name: {
+                    "concentration": round(one.value, 4),
+                    "low": round(one.low, 4),
+                    "high": round(one.high, 4),
+                    "n": one.n,
+                }
+                for name, one in found.items()
+            }
+        )
+        return
+    for name, one in found.items():
+        typer.echo(f"{name}: {one.value:.3g} (95 %: {one.low:.3g} to {one.high:.3g}, {one.n:,} rows)")
+
+
 def _print_json(data: Any) -> None:
     import orjson
 

@@ -33,6 +33,8 @@ class Codes:
 
     def masked(self, response: str) -> str:
         """The response with the shared code broken up, should its author know the rest of the prompt and compute it."""
+        if self.shared not in response.lower():
+            return response
         return re.sub(self.shared, lambda match: match[0][:8] + "·" + match[0][8:], response, flags=re.IGNORECASE)
 
 

@@ -64,8 +64,10 @@ def neutralise(text: str, control_tokens: frozenset[str] = frozenset()) -> str:
         text = text.replace("\r\n", "\n")
     if _ODD.search(text):
         text = text.translate(_PLAIN)
-    text = _UNSEEN.sub("", text)
-    text = _CONTROL.sub(_broken, text)
+    if not text.isascii():
+        text = _UNSEEN.sub("", text)
+    if any(first in text for first in LOOKALIKES):
+        text = _CONTROL.sub(_broken, text)
     if present := [token for token in _extra(control_tokens) if token in text]:
         starts = "|".join(f"{re.escape(token[0])}(?={re.escape(token[1:])})" for token in present)
         text = re.sub(starts, _broken, text)

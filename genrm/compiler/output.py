@@ -9,6 +9,9 @@
 Engines that decode token by token walk the parts; engines that take a whole grammar use ``json_schema`` or
 ``regex``. All of them describe the same texts: critique before label, criteria in rubric order, no blanks (``parse``
 forgives blanks between tokens, for engines that cannot be kept from writing them, and nothing else).
+
+A judge that was trained to write its verdict in a form of its own gets a *free* plan: one part, no grammar, and a
+verdict format (:mod:`genrm.specs.verdict_format`) that finds the labels in what it wrote.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from genrm.errors import TruncatedError, UnparseableError, excerpt
@@ -61,7 +64,30 @@ class Thinking:
     max_tokens: int
 
 
-Part = Literal | Text | Choice | Thinking
+@dataclass(frozen=True, slots=True)
+class Free:
+    """A whole output without a grammar; a verdict format reads it.
+
+    An engine generates until the model ends its turn, thinking included, and keeps the tokens, where it shows them,
+    under :data:`FREE_TEXT` in ``Completion.tokens``.
+
+    Attributes:
+        format: the verdict format's name and digest, ``arena-hard@sha256:…``.
+        max_tokens: of the whole output.
+        logprobs: the format reads its label from token log-probabilities, so the engine is to return them with as
+            many alternatives as it shows.
+    """
+
+    format: str
+    max_tokens: int
+    logprobs: bool = False
+
+
+FREE_TEXT = "text"
+"""The key of ``Completion.tokens`` for the output of a free plan."""
+
+
+Part = Literal | Text | Choice | Thinking | Free
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +103,21 @@ class OutputPlan:
     """The parts of an output in order. ``slots`` maps each criterion to its labels.
 
     The JSON object of one criterion is ``{"critique": …, "label": …}``; several criteria stand side by side,
-    each under its id.
+    each under its id. With ``free`` set there is no grammar: ``parts`` is that one part, and asking for
+    ``json_schema``, ``regex`` or ``parse`` is a ValueError.
     """
 
     slots: Mapping[str, tuple[str, ...]]
     critique_tokens: int
     critique: bool = True
     thinking: Thinking | None = None
+    free: Free | None = None
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The plan as literals, free texts and choices."""
+        if self.free is not None:
+            return (self.free,)
         parts: list[Part] = [self.thinking] if self.thinking else []
         joint = len(self.slots) > 1
         text = ""
@@ -101,9 +131,10 @@ class OutputPlan:
         parts.append(Literal(text + ("}" if joint else "")))
         return tuple(parts)
 
-    @property
+    @cached_property
     def json_schema(self) -> dict[str, Any]:
-        """JSON Schema of the output, within the subset that every grammar back end enforces."""
+        """JSON Schema of the output, within the subset that every grammar back end enforces. Not to be changed."""
+        self._has_grammar()
         objects = {slot: self._object(labels) for slot, labels in self.slots.items()}
         return next(iter(objects.values())) if len(objects) == 1 else _closed(objects)
 
@@ -111,9 +142,10 @@ class OutputPlan:
         fields: dict[str, Any] = {"critique": {"type": "string"}} if self.critique else {}
         return _closed(fields | {"label": {"type": "string", "enum": list(labels)}})
 
-    @property
+    @cached_property
     def regex(self) -> str:
         """The same language as a regular expression, without the thinking part."""
+        self._has_grammar()
         pattern = ""
         for part in self.parts:
             match part:
@@ -133,7 +165,7 @@ class OutputPlan:
             match part:
                 case Literal(text):
                     total += len(text.encode())
-                case Text(_, budget) | Thinking(_, budget):
+                case Text(_, budget) | Thinking(_, budget) | Free(_, budget):
                     total += budget
                 case Choice():
                     total += max(len(body.encode()) for body in part.bodies)
@@ -151,6 +183,7 @@ class OutputPlan:
             UnparseableError: the text is not JSON, or not of the planned shape: a key is missing, doubled, unknown
                 or out of order (a label before its critique was not reached by it), or a label is not on the scale.
         """
+        self._has_grammar()
         try:
             data = read_json(text)
         except UnparseableError:
@@ -175,6 +208,10 @@ class OutputPlan:
                 answer.critiques[slot] = _whole(item["critique"])
         return answer
 
+    def _has_grammar(self) -> None:
+        if self.free is not None:
+            raise ValueError(f"a free output has no grammar; the verdict format {self.free.format} reads it")
+
 
 def plan_output(
     slots: Mapping[str, tuple[str, ...]],
@@ -182,6 +219,7 @@ def plan_output(
     critique_tokens: int,
     critique: bool = True,
     thinking: Thinking | None = None,
+    free: Free | None = None,
 ) -> OutputPlan:
     """The plan for these criteria. Raises ValueError when there is none to ask about."""
     if not slots:
@@ -189,7 +227,7 @@ def plan_output(
     for slot, labels in slots.items():
         if len(set(labels)) != len(labels) or len(labels) < 2:
             raise ValueError(f"criterion {slot!r}: at least two labels, all different, are needed, found {labels}")
-    return OutputPlan(dict(slots), critique_tokens, critique, thinking)
+    return OutputPlan(dict(slots), critique_tokens, critique, thinking, free)
 
 
 def read_json(text: str) -> Any:
@@ -199,8 +237,7 @@ def read_json(text: str) -> Any:
         UnparseableError: the text is not JSON, nests too deeply, or says two things under one key.
     """
     try:
-        # Some back ends let raw control characters into strings; they harm nobody once parsed.
-        return json.loads(text, strict=False, object_pairs_hook=_unique)
+        return _DECODER.decode(text)
     except _DoubledKeyError as error:
         raise UnparseableError(f"the output has the key {error.args[0]!r} twice: {excerpt(text)}") from None
     except (ValueError, RecursionError) as error:
@@ -211,6 +248,7 @@ def _key(slot: str) -> str:
     return json.dumps(slot, ensure_ascii=False) + ":"
 
 
+@lru_cache(maxsize=4096)
 def _body(label: str) -> str:
     return json.dumps(label, ensure_ascii=False)[1:-1]
 
@@ -228,6 +266,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return item
 
 
+# Some back ends let raw control characters into strings; they harm nobody once parsed.
+_DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_unique)
+
+
 def _in_order(item: Any, keys: list[str], where: str) -> None:
     if not isinstance(item, dict):
         raise UnparseableError(f"{where}: a JSON object is needed, found {excerpt(item)}")
@@ -239,7 +281,7 @@ def _in_order(item: Any, keys: list[str], where: str) -> None:
 
 def _whole(text: str) -> str:
     """The text without half surrogate pairs, which a judge can write as escapes and no file can hold."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,8 @@
     'Q: what is {{ 1 + 1 }}?'
 
 Jinja sees the fixed words and the shape of the rubric alone. Texts from outside stand in its output as placeholders
-and are put in afterwards, in one pass, so nothing inside them is ever read as a template or as a placeholder.
+and are put in afterwards, in one pass, so nothing inside them is ever read as a template or as a placeholder. That is
+also why templates run once per question and shape of the material, not once per sample.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from genrm.compiler.fences import fence_codes
@@ -23,11 +24,13 @@ from genrm.compiler.neutral import neutralise
 from genrm.compiler.output import OutputPlan
 from genrm.compiler.request import Message
 from genrm.engines.base import PromptStyle
+from genrm.errors import Fault, SpecError
 from genrm.resources import prompts_dir
 from genrm.specs.criterion import Criterion
 from genrm.specs.holistic import Part
 from genrm.specs.rubric import Principle
 from genrm.specs.sample import Sample, Turn
+from genrm.specs.verdict_format import VerdictFormat
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -44,8 +47,8 @@ class Page:
     The placeholders are set off by NUL, which no neutral text and no template contains.
     """
 
-    def __init__(self) -> None:
-        self._texts: list[str] = []
+    def __init__(self, *texts: str) -> None:
+        self._texts: list[str] = list(texts)
 
     def put(self, text: str) -> str:
         """Keep a text; returns the placeholder that stands for it."""
@@ -78,9 +81,13 @@ class Material:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """What one request asks: its criteria (``parts`` are those that an overall question is about), and how."""
+    """What one request asks: its criteria (``parts`` are those that an overall question is about), and how.
+
+    With a ``format`` its instructions stand where ours would tell the judge what to write. A question is equal to
+    itself alone: what is rendered of it is kept for the next sample.
+    """
 
     criteria: tuple[Criterion, ...]
     principles: tuple[Principle, ...]
@@ -88,39 +95,57 @@ class Question:
     output: OutputPlan
     control_tokens: frozenset[str] = frozenset()
     parts: tuple[Part, ...] = ()
+    format: VerdictFormat | None = None
 
 
 def render_full(question: Question, material: Material) -> tuple[Message, ...]:
     """A system message that depends on the question alone, and a user message with the fenced material."""
-    shape = _shape(question)
+    system = _system(question)
+    codes = fence_codes((system, *_shared(material)), material.response)
+    roles = tuple(turn.role for turn in material.turns)
+    context = () if material.context is None else (material.context,)
+    texts = (*(turn.text for turn in material.turns), *context, *material.references)
+    page = Page(codes.shared, codes.response, codes.masked(material.response), *texts)
+    user = page.fill(_user_page(question, roles, bool(context), len(material.references)))
+    return Message(role="system", content=system), Message(role="user", content=user)
+
+
+@lru_cache(maxsize=256)
+def _system(question: Question) -> str:
     page = Page()
     safe = partial(_hung, page=page, control_tokens=question.control_tokens)
-    system = page.fill(
-        _run(
+    return page.fill(
+        run_template(
             "full/system.md.j2",
-            **shape,
+            **_shape(question),
             role="verify" if question.verify else "pointwise",
+            instructions=_instructions(question, page),
             criteria=[_criterion(criterion, safe) for criterion in question.criteria],
             parts=[{"ask": safe(part.ask), "importance": part.importance} for part in question.parts],
             principles=[{"text": safe(p.text), "negative": p.kind == "negative"} for p in question.principles],
         )
     )
-    codes = fence_codes((system, *_shared(material)), material.response)
+
+
+@lru_cache(maxsize=256)
+def _user_page(question: Question, roles: tuple[str, ...], context: bool, references: int) -> str:
+    """The user message of all material of one shape, with a placeholder for every text of it.
+
+    They stand for the two codes, the response, the turns, the context and the references.
+    """
     page = Page()
-    user = page.fill(
-        _run(
-            "full/user.md.j2",
-            **shape,
-            criteria=question.criteria,
-            shared_code=codes.shared,
-            response_code=codes.response,
-            turns=[{"role": turn.role, "text": page.put(turn.text)} for turn in material.turns],
-            context=None if material.context is None else page.put(material.context),
-            references=[page.put(text) for text in material.references],
-            response=page.put(codes.masked(material.response)),
-        )
+    shared_code, response_code, response = page.put(""), page.put(""), page.put("")
+    return run_template(
+        "full/user.md.j2",
+        **_shape(question),
+        criteria=question.criteria,
+        shared_code=shared_code,
+        response_code=response_code,
+        turns=[{"role": role, "text": page.put("")} for role in roles],
+        context=page.put("") if context else None,
+        references=[page.put("") for _ in range(references)],
+        response=response,
     )
-    return Message(role="system", content=system), Message(role="user", content=user)
 
 
 def render_compact(question: Question, material: Material) -> tuple[Message, ...]:
@@ -131,7 +156,7 @@ def render_compact(question: Question, material: Material) -> tuple[Message, ...
     """
     (criterion,) = question.criteria
     page = Page()
-    user = _run(
+    user = run_template(
         "compact/user.md.j2",
         criterion=page.put(neutralise(criterion.ask or "", question.control_tokens)),
         reference=page.put(" / ".join(material.references)) if material.references else None,
@@ -152,19 +177,51 @@ def prompt_digest(style: PromptStyle) -> str:
     return "sha256:" + digest.hexdigest()
 
 
-def _shape(question: Question) -> dict[str, Any]:
-    """What the templates know about the answer."""
-    output = question.output
+def answer_form(output: OutputPlan) -> str:
+    """The answer as a judge is shown it: every key in order, with dots for what it is to write."""
     answer = '{"critique":"…","label":"…"}' if output.critique else '{"label":"…"}'
     if len(output.slots) > 1:
         answer = "{" + ",".join(f"{json.dumps(slot)}:{answer}" for slot in output.slots) + "}"
+    return answer
+
+
+def _shape(question: Question) -> dict[str, Any]:
+    """What the templates know about the answer."""
+    output = question.output
     return {
-        "form": answer,
+        "form": answer_form(output),
         "critique": output.critique,
         "words": max(1, int(output.critique_tokens * WORDS_PER_TOKEN)),
         "think": output.thinking is not None,
         "think_end": output.thinking.end if output.thinking else None,
+        "formatted": question.format is not None,
+        "instructed": question.format is not None and question.format.instructions is not None,
     }
+
+
+def _instructions(question: Question, page: Page) -> str | None:
+    """What the verdict format tells a judge to write; labels in it are placeholders of the page."""
+    spec = question.format
+    if spec is None or spec.instructions is None:
+        return None
+
+    def put(text: str) -> str:
+        return page.put(neutralise(text, question.control_tokens))
+
+    labels = [
+        {"name": put(label.name), "says": put(spec.says(label.name)), "means": label.means and put(label.means)}
+        for label in question.criteria[0].scale.labels
+    ]
+    ids = [criterion.id for criterion in question.criteria]
+    from jinja2 import TemplateError
+
+    try:
+        text: str = _environment("full").from_string(spec.instructions).render(labels=labels, criteria=ids)
+    except TemplateError as error:
+        raise SpecError(
+            Fault(f"the template is wrong: {error}", field="instructions", value=spec.name, fix="correct the format")
+        ) from None
+    return text.strip("\n")
 
 
 def _criterion(criterion: Criterion, safe: partial[str]) -> dict[str, Any]:
@@ -211,10 +268,12 @@ def _environment(style: str) -> SandboxedEnvironment:
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        # The templates are part of the package: nobody edits them under a running process.
+        auto_reload=False,
     )
 
 
-def _run(name: str, **values: Any) -> str:
+def run_template(name: str, **values: Any) -> str:
     """A template (``STYLE/FILE``) with its values; files end with a line end, messages do not."""
     style, _, file = name.partition("/")
     return _environment(style).get_template(file).render(values).strip("\n")

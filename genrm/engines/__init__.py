@@ -79,8 +79,10 @@ def engine_options(engine: Any) -> list[str]:
 
 def _check_options(options: dict[str, Any], engine: Any) -> None:
     allowed = engine_options(engine)
+    # Engines that pass options on to a library say themselves which ones it knows.
+    passes_on = getattr(engine, "accepts_option", lambda _: False)
     for name in options:
-        if name not in allowed:
+        if name not in allowed and not passes_on(name):
             raise SpecError(
                 Fault("unknown engine option", field=name, value=repr(options[name]), fix=f"use {', '.join(allowed)}")
             )

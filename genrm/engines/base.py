@@ -17,15 +17,24 @@ PromptStyle = Literal["full", "compact"]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens and calls that a completion cost; ``prompt_tokens`` includes ``cached_tokens``."""
+    """Tokens and calls that a completion cost; ``prompt_tokens`` includes ``cached_tokens``.
+
+    ``cached_tokens`` are those whose prefill the engine had at hand; ``cache_hits`` are completions that were taken
+    whole from genrm's own answer cache and cost nothing.
+    """
 
     requests: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float | None = None
+    cache_hits: int = 0
 
     def __add__(self, other: Usage) -> Usage:
+        if self == NOTHING:
+            return other
+        if other == NOTHING:
+            return self
         costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
         return Usage(
             self.requests + other.requests,
@@ -33,7 +42,12 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.completion_tokens + other.completion_tokens,
             sum(costs) if costs else None,
+            self.cache_hits + other.cache_hits,
         )
+
+
+NOTHING = Usage()
+"""What sums of usage begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +122,20 @@ class Capabilities:
 class Engine(Protocol):
     """The one protocol. Implementations are safe to call from one event loop with many calls in flight."""
 
-    name: str
-    model: str
-    capabilities: Capabilities
+    @property
+    def name(self) -> str:
+        """How it is called in output rows."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """What answers, as precisely as it can be known: other weights under the same name have another one."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
 
     async def complete(self, request: JudgeRequest) -> list[Completion | JudgeError]:
         """One completion per seed of the request, in that order; where one seed has none, its error stands there.

@@ -37,6 +37,7 @@ class HfEngine:
 
     Attributes:
         model: the name and version of the model card, else the source, with a fingerprint of the files.
+        arithmetic: device and number format, such as "cpu torch.float32"; another one rounds otherwise.
         decoder: the token loop; it and its model belong to the engine's worker thread.
         card: what the model's folder says about it; None for most models.
 
@@ -64,6 +65,7 @@ class HfEngine:
         self.name, self.card = name, loaded.card
         title = f"{loaded.card.name}@{loaded.card.version}" if loaded.card else source
         self.model = f"{title}:{loaded.fingerprint}"
+        self.arithmetic = f"{loaded.model.device.type} {loaded.model.dtype}"
         self._chat = Chat(loaded.tokenizer, source)
         self._vocabulary = Vocabulary(loaded.tokenizer, loaded.width)
         self.capabilities = Capabilities(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,18 +19,25 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from genrm.compiler.compile import check_format
 from genrm.compiler.render import prompt_digest
 from genrm.engines.base import Engine
+from genrm.engines.budget import Budget, charge_to
 from genrm.engines.model_card import ModelCard
-from genrm.errors import EngineError, InputError, RunStoppedError, SpecError
+from genrm.errors import EngineError, Fault, InputError, RunStoppedError, SpecError
 from genrm.judging import runtime
+from genrm.judging.best_votes import check_filter
 from genrm.judging.judgment import Judgment
+from genrm.judging.keep import Keep
 from genrm.judging.pointwise import Settings, in_domain, judge_sample
+from genrm.judging.reward import check_alone
 from genrm.judging.window import window
 from genrm.specs.load import load_rubric
+from genrm.specs.load_format import load_format
 from genrm.specs.override import reward_replaced
 from genrm.specs.rubric import Rubric
 from genrm.specs.sample import Sample
+from genrm.specs.verdict_format import VerdictFormat
 from genrm.specs.vote import Vote
 from genrm.voting.rule import NEEDS_P
 
@@ -51,7 +58,14 @@ class Judge:
         seed: votes derive their seeds from this, the sample's id, the vote's index and what is asked.
         timeout_s: deadline of one judge call in seconds; None waits for ever.
         max_in_flight: samples that are judged at the same time.
+        format: of judges that write their verdicts in a form of their own: a name (``genrm formats list``), a path,
+            a dict or a :class:`VerdictFormat`. None asks for our own form, which a grammar enforces.
         engine_options: passed to the engine, for example ``{"batch_size": 8}``.
+        cache: a file that keeps answers, so that the same call is paid for once; see ``docs/cache.md``.
+        cache_limit_mb: megabytes that it may have; what was not used for the longest time goes first.
+        record: a file that every answer is written to; the model ``replay:FILE`` gives them again.
+        budget_usd: US dollars that this judge may spend, as long as it lives; :class:`genrm.errors.RunStoppedError`
+            is raised before a call that could exceed it. A pickled copy has what is left then, for itself.
 
     Raises:
         SpecError: the rubric or a setting is wrong; the message says where and how to fix it. What is wrong with the
@@ -69,7 +83,12 @@ class Judge:
         seed: int = 0,
         timeout_s: float | None = 600.0,
         max_in_flight: int = 64,
+        format: str | Path | Mapping[str, Any] | VerdictFormat | None = None,
         engine_options: Mapping[str, Any] | None = None,
+        cache: str | Path | None = None,
+        cache_limit_mb: float | None = None,
+        record: str | Path | None = None,
+        budget_usd: float | None = None,
     ) -> None:
         self.rubric = with_votes(load_rubric(rubric), votes, vote_rule)
         if reward is not None:
@@ -79,8 +98,13 @@ class Judge:
         self.seed = seed
         self.timeout_s = timeout_s
         self.max_in_flight = max_in_flight
+        self.format = None if format is None else load_format(format)
         self.engine_options = dict(engine_options or {})
+        self.budget = None if budget_usd is None else Budget(budget_usd)
+        self.keep = Keep.of(cache, cache_limit_mb, record, format=self.format)
         _check_settings(self)
+        if self.format is not None:
+            check_format(self.rubric, self.format)
 
     def __repr__(self) -> str:
         return f"Judge({self.rubric.name!r}, model={self.model!r}, votes={self.votes}, seed={self.seed})"
@@ -104,6 +128,8 @@ class Judge:
 
         Raises:
             SpecError: ``rows`` is a single row, the model cannot be opened, or it cannot judge by this rubric.
+            RunStoppedError: no more calls may be made, because the budget is spent, say; no judgment is returned, so
+                who wants those before it uses :meth:`stream`.
         """
         if isinstance(rows, Mapping | str):
             raise SpecError(f"rows: a list of rows is needed, found a single {type(rows).__name__}")
@@ -123,6 +149,9 @@ class Judge:
         """Judge rows as they come, at most ``max_in_flight`` at a time; memory does not grow with their number.
 
         With ``ordered=False`` judgments come as they are ready.
+
+        Raises:
+            RunStoppedError: no more calls may be made; the judgments before that have been yielded.
         """
         bound = await asyncio.to_thread(self._bind)
         loop = runtime.current()
@@ -142,6 +171,9 @@ class Judge:
             "model": engine.model,
             "rubric": f"{self.rubric.name}@{self.rubric.digest}",
             "prompt": prompt_digest(engine.capabilities.prompts),
+            **({} if self.format is None else {"format": self.format.title}),
+            # Said only where there is something to say: all that such a judge gives are the labels of its votes.
+            **({} if engine.capabilities.probabilities else {"probabilities": False}),
             "seed": self.seed,
         }
 
@@ -168,12 +200,19 @@ class Judge:
 
     def engine(self) -> Engine:
         """The engine of this process for this judge's model, opened on first use and shared between judges."""
-        return runtime.current().engine(self.model, self.engine_options)
+        options = self.engine_options
+        if self.format is not None and self.format.record is not None and self.model.startswith("replay:"):
+            options = {"record": self.format.record.model_dump(exclude_none=True)} | options
+        return runtime.current().engine(self.model, options, self.keep)
 
     def _card(self) -> ModelCard | None:
         return getattr(self.engine(), "card", None)
 
     def _bind(self) -> _Bound:
+        check_alone(self.rubric)
+        check_filter(self.rubric.vote, self.model, self.engine)
+        if self.budget is not None:
+            check_prices([self])
         rule = self.rubric.vote.rule_name
         if rule in NEEDS_P and not self.engine().capabilities.probabilities:
             raise SpecError(
@@ -184,8 +223,10 @@ class Judge:
                 f"reward.aggregate: holistic shows all criteria at once, and {self.model} was trained to read one at a "
                 "time; use another judge (-m), or another aggregate"
             )
-        settings = Settings(self.votes, self.seed, self.timeout_s)
-        return _Bound(self.rubric, self.engine(), self._card(), settings, self.identity())
+        if self.format is not None:
+            check_format(self.rubric, self.format, self.engine().capabilities.prompts)
+        settings = Settings(self.votes, self.seed, self.timeout_s, self.format)
+        return _Bound(self.rubric, self.engine(), self._card(), settings, self.identity(), self.budget)
 
 
 def with_votes(rubric: Rubric, votes: int | None, rule: str | Mapping[str, Any] | None) -> Rubric:
@@ -200,6 +241,24 @@ def with_votes(rubric: Rubric, votes: int | None, rule: str | Mapping[str, Any] 
         except ValidationError as error:
             raise SpecError(f"vote rule {rule!r}: {error.errors()[0]['msg']}") from None
     return rubric
+
+
+def check_prices(judges: Sequence[Judge]) -> None:
+    """Whether a budget can be kept to.
+
+    Raises:
+        SpecError: the price of a judge is unknown, or none of them has one.
+    """
+    engines = {judge.model: judge.engine() for judge in judges}
+    for name, engine in engines.items():
+        if getattr(engine, "prices", engine) is None:
+            fix = "give input_cost_per_token and output_cost_per_token as options of the engine (--engine-arg)"
+            raise SpecError(
+                Fault(f"no price of {name} is known, so no budget can be kept", field="budget_usd", fix=fix)
+            )
+    if not any(hasattr(engine, "prices") for engine in engines.values()):
+        fix = "leave it out; it is for litellm: models"
+        raise SpecError(Fault(f"{', '.join(engines)} has no price", field="budget_usd", fix=fix))
 
 
 def _check_settings(judge: Judge) -> None:
@@ -223,6 +282,7 @@ class _Bound:
     card: ModelCard | None
     settings: Settings
     identity: Mapping[str, Any]
+    budget: Budget | None = None
 
     async def judge(self, row: Row, index: int) -> Judgment:
         """The judgment of one row; an input that cannot be judged is a failed judgment."""
@@ -232,8 +292,10 @@ class _Bound:
                 raise InputError(f"a row is a mapping or a Sample, found a {type(row).__name__}")
             sample = row if isinstance(row, Sample) else Sample.from_row(row, default_id=name)
             name = sample.id or name
-            sample = replace(sample, id=name)
-            judgment = await judge_sample(self.rubric, sample, self.engine, self.card, self.settings)
+            if sample.id != name:
+                sample = replace(sample, id=name)
+            with charge_to(self.budget):
+                judgment = await judge_sample(self.rubric, sample, self.engine, self.card, self.settings)
         except InputError as error:
             given = row.get("id") if isinstance(row, Mapping) else None
             name = str(given) if isinstance(given, (str, int)) and given != "" else name

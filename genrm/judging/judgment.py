@@ -34,6 +34,8 @@ class CriterionJudgment:
         p_change: stated probability that the decision after all votes would have been another; of an adaptive vote.
         votes_p: label distribution of each vote, in vote order; None where a vote has none.
         token_p: per vote the probabilities of its critique's tokens; kept for the rules that weigh votes by them.
+        kept: places of the votes that ``keep_best`` let count, in ascending order; empty without a filter.
+        meta: the score of a meta-judge per vote, in vote order; empty where no vote has one.
         rule: what the check of a cascade said.
         by: who decided in a cascade: the rule, the judge, or the mix of both.
         checked: what code found about the critiques: "disagree" when that of any vote contradicts its verdict,
@@ -61,6 +63,8 @@ class CriterionJudgment:
     in_domain: bool | None = None
     votes_p: tuple[Mapping[str, float] | None, ...] = ()
     token_p: tuple[tuple[float, ...], ...] = ()
+    kept: tuple[int, ...] = ()
+    meta: tuple[float | None, ...] = ()
     rule: Verdict | None = None
     by: Literal["rule", "judge", "mix"] | None = None
     error: RowError | None = None
@@ -90,6 +94,10 @@ class CriterionJudgment:
             row["votes_p"] = [None if p is None else dict(p) for p in self.votes_p]
         if any(self.token_p):
             row["token_p"] = [list(tokens) for tokens in self.token_p]
+        if self.kept:
+            row["kept"] = list(self.kept)
+        if self.meta:
+            row["meta"] = list(self.meta)
         if self.by is not None and self.rule is not None:
             row["by"] = self.by
             row["rule"] = {"label": self.rule.label, "critique": self.rule.critique}
@@ -149,6 +157,7 @@ class Judgment:
                 "cached_tokens": self.usage.cached_tokens,
                 "completion_tokens": self.usage.completion_tokens,
                 "cost_usd": self.usage.cost_usd,
+                **({"cache_hits": self.usage.cache_hits} if self.usage.cache_hits else {}),
             },
             "error": None if self.error is None else self.error.row(),
         }

@@ -16,14 +16,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from genrm.compiler.compile import whole_rubric
+from genrm.engines.budget import Budget, charge_to
 from genrm.errors import InputError, SpecError
 from genrm.judging import runtime
-from genrm.judging.judge import Judge, Row
+from genrm.judging.judge import Judge, Row, check_prices
 from genrm.judging.judgment import Judgment
 from genrm.judging.kinship import shared_bases
 from genrm.judging.panel_rules import Estimate, PanelRule
 from genrm.judging.panel_tally import PanelJudgment as PanelJudgment
 from genrm.judging.panel_tally import check_rule, fit_rows, settle
+from genrm.judging.pointwise import gather_all
 from genrm.judging.window import window
 from genrm.specs.rubric import Rubric
 from genrm.specs.sample import Sample
@@ -39,6 +41,7 @@ class Panel:
             ``mean``: the (weighted) mean of the scores. ``dawid_skene``: members are weighed by confusion matrices
             that are estimated from all rows, so it works in :meth:`judge_many` only.
         weights: one per member, not negative; for ``weighted`` and ``mean``.
+        budget_usd: US dollars that all members together may spend, as for :class:`genrm.Judge`.
 
     A member that failed withholds its vote. It does not shrink the panel: where no label has more than half of all
     members, or members with more than half of the weight have no score, the criterion has failed and has no score.
@@ -48,7 +51,12 @@ class Panel:
     """
 
     def __init__(
-        self, judges: Iterable[Judge], rule: PanelRule = "majority", *, weights: Sequence[float] | None = None
+        self,
+        judges: Iterable[Judge],
+        rule: PanelRule = "majority",
+        *,
+        weights: Sequence[float] | None = None,
+        budget_usd: float | None = None,
     ) -> None:
         self.judges = tuple(judges)
         self.rule: PanelRule = rule
@@ -56,6 +64,9 @@ class Panel:
         if not self.judges:
             raise SpecError("judges: a panel has at least one member")
         check_rule(rule, self.weights, len(self.judges))
+        self.budget = None if budget_usd is None else Budget(budget_usd)
+        if any(judge.budget is not None for judge in self.judges):
+            raise SpecError("judges: a member has a budget of its own; give budget_usd to the panel, for all of them")
         first = self.judges[0].rubric
         for number, judge in enumerate(self.judges[1:], 2):
             if _shared_part(judge.rubric) != _shared_part(first):
@@ -177,6 +188,8 @@ class Panel:
             )
 
     def _bind(self) -> _BoundPanel:
+        if self.budget is not None:
+            check_prices(self.judges)
         return _BoundPanel(self, tuple(judge._bind() for judge in self.judges), self.identity())
 
 
@@ -196,7 +209,8 @@ class _BoundPanel:
 
     async def hear(self, row: Row, index: int) -> _Heard:
         """All members judge the row, at the same time."""
-        members = await asyncio.gather(*(bound.judge(row, index) for bound in self.bound))
+        with charge_to(self.panel.budget):
+            members = await gather_all(*(bound.judge(row, index) for bound in self.bound))
         try:
             sample = row if isinstance(row, Sample) else Sample.from_row(row, default_id=str(index))
             return _Heard(whole_rubric(self.panel.rubric, sample), tuple(members))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
 from genrm.checks import run_check
 from genrm.compiler.compile import compile_sample, shows_reference, whole_rubric
@@ -29,18 +30,22 @@ from genrm.judging.voted import more_votes, stopping_of
 from genrm.specs.criterion import Criterion
 from genrm.specs.rubric import Rubric
 from genrm.specs.sample import Sample
+from genrm.specs.verdict_format import VerdictFormat
 from genrm.verdicts.read import read_verdicts
 from genrm.verdicts.verdict import Verdict
 from genrm.voting.seeds import vote_seed
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run fixes for every sample."""
+    """What a run fixes for every sample; ``format`` reads the outputs of judges that write in a form of their own."""
 
     votes: int
     seed: int
     timeout_s: float | None
+    format: VerdictFormat | None = None
 
 
 async def judge_sample(
@@ -63,10 +68,11 @@ async def judge_sample(
         skip=[
             leaf.id for leaf in whole.leaves() if leaf.cascade is not None and not asks_judge(leaf, rules.get(leaf.id))
         ],
+        format=settings.format,
     )
     checks = [leaf for leaf in whole.leaves() if leaf.check is not None and leaf.cascade is None]
-    answers: list[_Answer | Verdict] = await asyncio.gather(
-        *(_ask_enough(_seeded(request, settings), whole, engine, card, settings.timeout_s) for request in requests),
+    answers: list[_Answer | Verdict] = await gather_all(
+        *(_ask_enough(_seeded(request, settings), whole, engine, card, settings) for request in requests),
         *(asyncio.to_thread(run_check, leaf, sample) for leaf in checks),
     )
     votes: dict[str, tuple[Verdict, ...]] = {}
@@ -88,11 +94,27 @@ async def judge_sample(
         judgment = tally(whole, votes, rules)
     except ValueError as error:  # weights that cannot be aggregated: the criteria of this row made them so
         raise InputError(f"field 'criteria': {error}") from None
-    criteria = {name: replace(result, in_domain=known.get(name)) for name, result in judgment.criteria.items()}
+    criteria = judgment.criteria
+    if known:
+        criteria = {name: replace(result, in_domain=known.get(name)) for name, result in criteria.items()}
     return replace(judgment, id=sample.id, usage=usage, criteria=criteria, row_criteria=sample.criteria)
 
 
+async def gather_all(*works: Awaitable[T]) -> list[T]:
+    """All results, in order; the first exception is raised when all have ended: what is under way is paid for."""
+    if len(works) == 1:
+        # Most rubrics take one call a row: a task for it would only be work.
+        return [await works[0]]
+    found = await asyncio.gather(*works, return_exceptions=True)
+    for result in found:
+        if isinstance(result, BaseException):
+            raise result
+    return cast("list[T]", found)
+
+
 async def _run_checks(leaves: Sequence[Criterion], sample: Sample) -> dict[str, Verdict]:
+    if not leaves:
+        return {}
     found = await asyncio.gather(*(asyncio.to_thread(run_check, leaf, sample) for leaf in leaves))
     return {verdict.criterion: verdict for verdict in found}
 
@@ -111,7 +133,7 @@ class _Answer:
 
 
 async def _ask_enough(
-    request: JudgeRequest, rubric: Rubric, engine: Engine, card: ModelCard | None, timeout_s: float | None
+    request: JudgeRequest, rubric: Rubric, engine: Engine, card: ModelCard | None, settings: Settings
 ) -> _Answer:
     """All votes of a request at once; an adaptive vote in rounds, until every criterion has enough or all are asked.
 
@@ -119,13 +141,13 @@ async def _ask_enough(
     """
     stopping = stopping_of(rubric.vote)
     if stopping is None:
-        return await _ask(request, engine, card, timeout_s)
+        return await _ask(request, engine, card, settings)
     asked = {leaf.id: leaf for leaf in rubric.leaves() if leaf.id in request.output.slots}
     votes: dict[str, tuple[Verdict, ...]] = dict.fromkeys(asked, ())
     usage, done, size = Usage(), 0, min(stopping.min, len(request.seeds))
     while size:
         part = replace(request, seeds=request.seeds[done : done + size], first_vote=done)
-        answer = await _ask(part, engine, card, timeout_s)
+        answer = await _ask(part, engine, card, settings)
         votes = {name: votes[name] + answer.votes[name] for name in votes}
         usage, done = usage + answer.usage, done + size
         errors = [verdict.error for verdicts in answer.votes.values() for verdict in verdicts]
@@ -137,34 +159,45 @@ async def _ask_enough(
     return _Answer(votes, usage)
 
 
-async def _ask(request: JudgeRequest, engine: Engine, card: ModelCard | None, timeout_s: float | None) -> _Answer:
+async def _ask(request: JudgeRequest, engine: Engine, card: ModelCard | None, settings: Settings) -> _Answer:
     """The verdicts of one request; an error becomes failed verdicts of its criteria."""
-    slots = request.output.slots
+    slots, timeout_s = request.output.slots, settings.timeout_s
     try:
         # An engine with a queue starts the clock when the turn of a call comes: waiting for others is no fault of it.
-        async with asyncio.timeout(None if engine.capabilities.queues else timeout_s):
+        if engine.capabilities.queues:
             completions = await engine.complete(request)
+        else:
+            async with asyncio.timeout(timeout_s):
+                completions = await engine.complete(request)
     except TimeoutError:
-        return _failed(request, DeadlineError(f"no verdict within {timeout_s:g} s"))
+        return _given_up(request, engine, DeadlineError(f"no verdict within {timeout_s:g} s"))
     except RowError as error:
         return _failed(request, error)
     except RunStoppedError:
         raise
     except Exception as error:  # the boundary to third-party engines: whatever breaks there fails this call alone
-        return _failed(request, EngineError(f"{type(error).__name__}: {error}"))
+        return _given_up(request, engine, EngineError(f"{type(error).__name__}: {error}"))
     read = [
         {slot: Verdict(slot, error=completion) for slot in slots}
         if isinstance(completion, JudgeError)
-        else read_verdicts(request, completion, card=card)
+        else read_verdicts(request, completion, card=card, format=settings.format)
         for completion in completions
     ]
     votes = {slot: tuple(verdicts[slot] for verdicts in read) for slot in slots}
-    return _Answer(votes, sum((c.usage for c in completions if not isinstance(c, JudgeError)), Usage()))
+    # What a failed vote cost counts too.
+    return _Answer(votes, sum((c.usage for c in completions if c.usage is not None), Usage()))
+
+
+def _given_up(request: JudgeRequest, engine: Engine, error: JudgeError) -> _Answer:
+    """A failure that the engine did not say itself, so that one that records its answers has to be told."""
+    if (note := getattr(engine, "note_failure", None)) is not None:
+        note(request, error)
+    return _failed(request, error)
 
 
 def _failed(request: JudgeRequest, error: RowError) -> _Answer:
     votes = {slot: tuple(Verdict(slot, error=error) for _ in request.seeds) for slot in request.output.slots}
-    return _Answer(votes, Usage(requests=1))
+    return _Answer(votes, error.usage or Usage(requests=1))
 
 
 def in_domain(rubric: Rubric, criterion: Criterion, card: ModelCard, *, reference: bool) -> bool:

@@ -19,6 +19,7 @@ from genrm.judging.judgment import Judgment
 from genrm.judging.panel_rules import PanelRule
 from genrm.judging.panel_tally import check_rule, fit_rows, settle
 from genrm.judging.rescore import judgment_of
+from genrm.judging.reward import check_alone
 from genrm.specs.load import load_rubric
 from genrm.specs.rubric import Rubric
 
@@ -45,6 +46,7 @@ def recombine(
         InputError: a row has no members, or other members than the first; the message names its number, from 1.
     """
     whole = load_rubric(rubric)
+    check_alone(whole)
     stored = list(rows)
     if not stored:
         return []

@@ -10,14 +10,16 @@ probabilities that live judging uses, so the same rubric gives the same rewards:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from genrm.engines.base import Usage
-from genrm.errors import InputError, row_error
+from genrm.errors import InputError, excerpt, row_error
 from genrm.judging.judgment import CriterionJudgment, Judgment
+from genrm.judging.reward import check_alone
 from genrm.judging.tally import tally
 from genrm.specs.criterion import Criterion
 from genrm.specs.load import build_criteria, load_rubric
@@ -38,6 +40,7 @@ def rescore(rows: Iterable[Mapping[str, Any]], rubric: str | Path | Mapping[str,
         InputError: a row is no output row; the message names its number, from 1.
     """
     bound = load_rubric(rubric)
+    check_alone(bound)
     return [rescored(row, bound, number) for number, row in enumerate(rows, start=1)]
 
 
@@ -88,23 +91,43 @@ def _verdicts(leaf: Criterion, stored: Any, rubric: Rubric, where: str) -> Itera
     critiques = stored.get("critiques") or [stored.get("critique")] * len(labels)
     distributions = stored.get("votes_p") or [stored.get("p")] * len(labels)
     tokens = stored.get("token_p")
+    meta = _meta(leaf, stored.get("meta"), len(labels), where)
     first = row_error(stored.get("error")) or InputError(f"{where}: the vote on criterion {leaf.id!r} failed")
-    needs_tokens = rubric.vote.rule_name == "likelihood" and leaf.is_judged
+    needs_tokens = rubric.vote.weighs_tokens and leaf.is_judged
     for index, label in enumerate(labels):
         error = first if label is None else _misfit(leaf, label, distributions[index], where)
         if error is None and needs_tokens and tokens is None and critiques[index] is not None:
             error = InputError(
-                f"{where}: criterion {leaf.id!r} has no token probabilities, which rule likelihood weighs votes by; "
-                "judge the row with this rule"
+                f"{where}: criterion {leaf.id!r} has no token probabilities, by which the likelihood weighs votes; "
+                "judge the row with this vote"
             )
         if error is not None:
             yield Verdict(leaf.id, error=error, critique=critiques[index])
             continue
         p = distributions[index]
         token_p = tuple(tokens[index]) if tokens is not None else ()
-        yield Verdict(leaf.id, label, critiques[index], p=p, read=stored.get("read", "none"), token_p=token_p)
+        read = stored.get("read", "none")
+        yield Verdict(leaf.id, label, critiques[index], p=p, read=read, token_p=token_p, meta=meta[index])
     if not labels and (leaf.cascade is None or stored.get("rule") is None):
         yield Verdict(leaf.id, error=first)
+
+
+def _meta(leaf: Criterion, stored: Any, votes: int, where: str) -> list[float | None]:
+    """The scores that a meta-judge gave the stored votes."""
+    if stored is None:
+        return [None] * votes
+    scores = list(stored) if isinstance(stored, list | tuple) else None
+    known = () if scores is None else [one for one in scores if one is not None]
+    if scores is None or len(scores) != votes or not all(_is_number(one) for one in known):
+        raise InputError(
+            f"{where}: criterion {leaf.id!r}: meta is a list with a number (or null) for each of its {votes} votes, "
+            f"found {excerpt(stored)}"
+        )
+    return scores
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _misfit(leaf: Criterion, label: str, p: Mapping[str, float] | None, where: str) -> InputError | None:

@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from genrm.errors import Fault, SpecError
 from genrm.rewards.tree import Node, aggregate, counting, score_of
 from genrm.specs.criterion import Criterion
 from genrm.specs.reward import Gated, Hierarchical, Holistic
@@ -56,13 +57,14 @@ def reward_parts(rubric: Rubric, scores: Scores) -> dict[str, Any] | None:
 
     ``score`` is what the shape was given; ``groups`` has the scores of groups, ``closed`` the constraints that failed.
     """
-    nodes = [_node(criterion, scores) for criterion in rubric.scored]
-    groups = {criterion.id: score_of(node) for criterion, node in _groups(rubric.scored, nodes)}
+    scored = rubric.scored
+    gates = [leaf for leaf in rubric.leaves() if leaf.constraint]
+    if rubric.reward.is_plain and not gates and not any(criterion.is_group for criterion in scored):
+        return None
+    nodes = [_node(criterion, scores) for criterion in scored]
+    groups = {criterion.id: score_of(node) for criterion, node in _groups(scored, nodes)}
     rule = rubric.reward.rule
     threshold = rule.threshold if isinstance(rule, Gated) else 0.5
-    gates = [leaf for leaf in rubric.leaves() if leaf.constraint]
-    if rubric.reward.is_plain and not groups and not gates:
-        return None
     parts: dict[str, Any] = {
         "aggregate": rule.name,
         "score": combined(rubric, scores),
@@ -73,6 +75,29 @@ def reward_parts(rubric: Rubric, scores: Scores) -> dict[str, Any] | None:
     if gates:
         parts["closed"] = [leaf.id for leaf in gates if _closed(leaf, scores.get(leaf.id), threshold)]
     return parts
+
+
+def top_scores(rubric: Rubric, scores: Scores) -> tuple[tuple[float | None, ...], tuple[float, ...]]:
+    """Scores and weights of the criteria at the top, groups as one; constraints gate, and have no part in it."""
+    nodes = counting([_node(criterion, scores) for criterion in rubric.scored])
+    return tuple(score_of(node) for node in nodes), tuple(node.weight for node in nodes)
+
+
+def check_alone(rubric: Rubric) -> None:
+    """Refuse a shape that needs more than one row has, before any call is made.
+
+    Raises:
+        SpecError: the message says what the shape needs and where it is applied.
+    """
+    if not (needs := rubric.reward.needs):
+        return
+    name = rubric.reward.shaping[0]
+    message = f"shape {name} needs {', '.join(needs)}, which is not known where rows are judged or re-scored one by one"
+    fix = (
+        "judge with --reward '{shape: identity}', then: genrm rewards apply OUT -r RUBRIC --input IN -o NEW; in "
+        "training, a RewardFunction applies it to each batch"
+    )
+    raise SpecError(Fault(message, field="reward.shape", value=name, fix=fix))
 
 
 def _closed(leaf: Criterion, score: float | None, threshold: float) -> bool:

@@ -10,6 +10,7 @@ column) and gives one reward per completion, or None where there is no judgment.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import logging
@@ -20,6 +21,8 @@ from genrm.errors import JudgeError, SpecError
 from genrm.judging.judge import Judge
 from genrm.judging.judgment import Judgment
 from genrm.judging.panel import Panel
+from genrm.judging.reward import top_scores
+from genrm.judging.shaped import Shapeable, shape_rows
 
 logger = logging.getLogger("genrm")
 
@@ -34,6 +37,10 @@ class RewardFunction:
         columns: the data column for each of ``reference``, ``context`` and ``criteria``; by default their own names.
         on_failure: ``none`` returns None for a sample without judgment (trainers leave it out); ``raise`` stops.
 
+    Where the shape of the rubric needs more than a score, it is applied to each call as a whole: its inputs are data
+    columns (``reward: {inputs: {reference: ref_rewards}}`` names them), and completions of one ``group``, or of equal
+    prompts where there is no such column, are a group. The judgments keep the score as their reward.
+
     The id of a sample, and so the seeds of its votes, come from its content: equal samples get equal rewards.
     """
 
@@ -47,6 +54,8 @@ class RewardFunction:
         if not hasattr(judge, "judge_many"):
             raise SpecError(f"judge: a genrm.Judge is needed, found a {type(judge).__name__}")
         self.judge = judge
+        # What needs the whole group is applied here, after judging.
+        self._judge = _unshaped(judge) if judge.rubric.reward.needs else judge
         self.columns = {name: name for name in COLUMNS} | dict(columns or {})
         self.on_failure = on_failure
         # Judged without a reference that was asked for, a sample would get a number that only looks right.
@@ -65,7 +74,9 @@ class RewardFunction:
 
         Raises:
             JudgeError: a sample has no judgment and ``on_failure`` is ``raise``.
+            RunStoppedError: no more calls may be made, because the judge's budget is spent, say.
             SpecError: a column that ``columns`` names is not there.
+            InputError: the shape of the rubric needs a column that is not there, or a value that is none.
             ValueError: the lists differ in length.
         """
         judgments = self.judgments(prompts, completions, **columns)
@@ -76,7 +87,26 @@ class RewardFunction:
             if self.on_failure == "raise":
                 raise JudgeError(message)
             logger.warning(message)
-        return [judgment.reward for judgment in judgments]
+        if self._judge is self.judge:
+            return [judgment.reward for judgment in judgments]
+        return self._shaped(prompts, judgments, columns)
+
+    def _shaped(
+        self, prompts: Sequence[Any], judgments: Sequence[Judgment], columns: Mapping[str, Any]
+    ) -> list[float | None]:
+        spec = self.judge.rubric.reward
+        rows: list[Shapeable] = []
+        weights: tuple[float, ...] = ()
+        usable = {name: values for name, values in columns.items() if _is_column(values, len(judgments))}
+        for index, judgment in enumerate(judgments):
+            own: tuple[float | None, ...] = ()
+            if judgment.reward is not None:
+                scores = {name: result.score for name, result in judgment.criteria.items()}
+                own, weights = top_scores(self.judge.rubric.with_criteria(judgment.row_criteria), scores)
+            fields = {"prompt": prompts[index], "reward_std": judgment.reward_std}
+            fields |= {name: values[index] for name, values in usable.items()}
+            rows.append(Shapeable(judgment.reward, fields, own, f"completion {index}"))
+        return [made.reward for made in shape_rows(spec, rows, weights=weights)]
 
     def judgments(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[Judgment]:
         """The judgments behind the rewards, with critiques and errors. Columns that no criterion needs are ignored.
@@ -100,7 +130,21 @@ class RewardFunction:
                 raise SpecError(f"column {column!r} has {len(values)} values for {len(rows)} completions")
             for row, value in zip(rows, values, strict=True):
                 row[name] = value
-        return list(self.judge.judge_many([row | {"id": _content_id(row)} for row in rows]))
+        return list(self._judge.judge_many([row | {"id": _content_id(row)} for row in rows]))
+
+
+def _unshaped(judge: Judge | Panel) -> Judge | Panel:
+    """The judge with the score before the shape as its reward."""
+    twin = copy.copy(judge)
+    if isinstance(twin, Panel):
+        twin.judges = tuple(_unshaped(member) for member in twin.judges)  # type: ignore[misc]
+    else:
+        twin.rubric = twin.rubric.with_reward(twin.rubric.reward.unshaped())
+    return twin
+
+
+def _is_column(values: Any, n: int) -> bool:
+    return not isinstance(values, str | Mapping) and hasattr(values, "__len__") and len(values) == n
 
 
 def _content_id(row: Mapping[str, Any]) -> str:

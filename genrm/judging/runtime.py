@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Coroutine, Mapping
@@ -20,6 +21,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from genrm.engines.base import Engine
+    from genrm.judging.keep import Keep
+
+logger = logging.getLogger("genrm")
 
 T = TypeVar("T")
 
@@ -33,6 +37,7 @@ class Runtime:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._engines: dict[tuple[str, str], Engine] = {}
+        self._kept: dict[tuple[object, ...], Engine] = {}
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="genrm", daemon=True)
         self._thread.start()
@@ -60,8 +65,8 @@ class Runtime:
             future.cancel()
             raise
 
-    def engine(self, model: str, options: Mapping[str, Any]) -> Engine:
-        """The engine of this model and options, opened at most once per process."""
+    def engine(self, model: str, options: Mapping[str, Any], keep: Keep | None = None) -> Engine:
+        """The engine of this model and options, opened at most once per process; with ``keep``, a wrapper around it."""
         from genrm.engines import open_engine
 
         key = (model, repr(sorted(options.items())))
@@ -72,14 +77,27 @@ class Runtime:
                 if (start := getattr(engine, "start", None)) is not None:
                     self.call(start())
                 self._engines[key] = engine
-            return self._engines[key]
+            engine = self._engines[key]
+            if keep is None:
+                return engine
+            if (*key, keep) not in self._kept:
+                self._kept[*key, keep] = keep.around(model, engine, options)
+            return self._kept[*key, keep]
 
     def close(self) -> None:
         """Close every engine and stop the loop; an engine that is deep in a computation is left to itself."""
         with self._lock:
             engines, self._engines = list(self._engines.values()), {}
+            kept, self._kept = list(self._kept.values()), {}
 
         async def close_all() -> None:
+            # First what waits to be written: an engine may take its time.
+            for wrapper in kept:
+                if (release := getattr(wrapper, "release", None)) is not None:
+                    try:
+                        await release()
+                    except Exception:  # one that fails must not cost the others what they have to write
+                        logger.exception("a cache or a recording could not be closed")
             closing = asyncio.gather(*(engine.aclose() for engine in engines), return_exceptions=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(closing, CLOSE_SECONDS)

@@ -19,7 +19,6 @@ from genrm.judging.voted import verdict_score as verdict_score
 from genrm.specs.criterion import Criterion
 from genrm.specs.rubric import Rubric
 from genrm.verdicts.verdict import Verdict
-from genrm.voting.rule import Rule
 
 Votes = Mapping[str, Sequence[Verdict]]
 """Per criterion id, its verdicts in vote order (a check has one)."""
@@ -62,17 +61,18 @@ def _result(
     rubric: Rubric, criterion: Criterion, verdicts: Sequence[Verdict], rule: Verdict | None
 ) -> CriterionJudgment:
     stopping = stopping_of(rubric.vote) if verdicts else None
-    result = tally_criterion(criterion, verdicts, rubric.vote.rule, stopping=stopping)
-    tokens = tuple(verdict.token_p for verdict in verdicts) if _weighs_tokens(rubric) else ()
-    result = replace(result, votes_p=tuple(verdict.p for verdict in verdicts), token_p=tokens)
+    keep = rubric.vote.keep_best
+    result = tally_criterion(criterion, verdicts, rubric.vote.rule, stopping=stopping, keep=keep)
+    tokens = tuple(verdict.token_p for verdict in verdicts) if rubric.vote.weighs_tokens else ()
+    meta = tuple(verdict.meta for verdict in verdicts)
+    scored = meta if any(score is not None for score in meta) else ()
+    result = replace(result, votes_p=tuple(verdict.p for verdict in verdicts), token_p=tokens, meta=scored)
     return settle(criterion, rule, result)
 
 
-def _weighs_tokens(rubric: Rubric) -> bool:
-    return Rule.parse(rubric.vote.rule).name == "likelihood"
-
-
 def _kept(verdict: Verdict) -> Verdict:
+    if verdict.p is None and not verdict.token_p:
+        return verdict
     p = None if verdict.p is None else {label: kept(weight) for label, weight in verdict.p.items()}
     return replace(verdict, p=p, token_p=tuple(map(kept, verdict.token_p)))
 
@@ -81,8 +81,11 @@ def _spread(
     rubric: Rubric, leaves: Mapping[str, Criterion], votes: Votes, rules: Mapping[str, Verdict]
 ) -> float | None:
     """Standard deviation (n - 1) of the reward over the votes, each vote read as a judgment of its own."""
+    most = max((len(verdicts) for verdicts in votes.values()), default=0)
+    if most < 2:
+        return None
     rewards = []
-    for index in range(max((len(verdicts) for verdicts in votes.values()), default=0)):
+    for index in range(most):
         scores = {}
         for name, leaf in leaves.items():
             verdicts = votes.get(name, ())

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from genrm.errors import EngineError
+from genrm.judging.best_votes import kept_votes, likelihood_of
 from genrm.judging.judgment import CriterionJudgment
 from genrm.specs.criterion import Criterion
-from genrm.specs.vote import Vote
+from genrm.specs.vote import KeepBest, Vote
 from genrm.verdicts.verdict import Checked, Verdict
-from genrm.voting.adaptive import Stopping, next_round, stated
+from genrm.voting.adaptive import STOP, Stopping, next_round, stated
 from genrm.voting.posterior import Change
 from genrm.voting.rule import NEEDS_P, OUTSIDE, Rule
-from genrm.voting.single import Voted, pooled, vote
-from genrm.voting.uncertainty import confidence, token_likelihood
+from genrm.voting.single import Voted, lone, pooled, vote
+from genrm.voting.uncertainty import confidence
 
 ONE_VERDICT = Rule("mean")
 """A check has one verdict, which no rule could change."""
@@ -38,9 +39,10 @@ def stopping_of(spec: Vote) -> Stopping | None:
     return Stopping(
         min=spec.least,
         max=spec.asked,
-        stop=0.95 if spec.stop is None else spec.stop,
+        stop=STOP if spec.stop is None else spec.stop,
         rule=Rule.parse(spec.rule),
         tolerance=0.05 if spec.tolerance is None else spec.tolerance,
+        concentration=spec.concentration,
     )
 
 
@@ -50,6 +52,7 @@ def tally_criterion(
     rule: Rule | str | Mapping[str, Any],
     *,
     stopping: Stopping | None = None,
+    keep: KeepBest | None = None,
 ) -> CriterionJudgment:
     """One criterion's votes as one result. Failed votes count for nothing; without any other, the result fails.
 
@@ -57,6 +60,7 @@ def tally_criterion(
         verdicts: in vote order.
         rule: of the rubric; a check has one verdict, and that is its result.
         stopping: of an adaptive vote, for the stated probability of a different decision.
+        keep: the filter before the rule; the votes that it leaves out stand in the row and count for nothing.
     """
     said = [verdict for verdict in verdicts if verdict.label is not None]
     labels = tuple(verdict.label for verdict in verdicts)
@@ -65,7 +69,11 @@ def tally_criterion(
         error = next((v.error for v in verdicts if v.error), EngineError("the judge returned no verdict"))
         return CriterionJudgment(status="failed", votes=labels, critiques=critiques, error=error)
     chosen = Rule.parse(rule) if criterion.is_judged else ONE_VERDICT
+    kept: tuple[int, ...] = ()
     try:
+        if keep is not None and criterion.is_judged:
+            kept = kept_votes(verdicts, keep)
+            said = [verdicts[place] for place in kept]
         voted = _vote(criterion, said, chosen)
     except ValueError as fault:
         # What the rule needs is missing from these votes: no other rule stands in for it.
@@ -93,6 +101,7 @@ def tally_criterion(
         p_change=None if change is None else change.p,
         read=standing.read,
         closed=sum(verdict.closed for verdict in said),
+        kept=kept,
         checked=_checked([verdict.checked for verdict in said]),
         error=next((v.error for v in verdicts if v.error), None),
     )
@@ -140,8 +149,11 @@ def _vote(criterion: Criterion, said: Sequence[Verdict], rule: Rule) -> Voted:
     p = _distributions(said)
     if p is None and rule.name in NEEDS_P:
         raise ValueError(f"rule {rule.name} needs the label probabilities of every vote, and the engine shows none")
+    scores = _scores(criterion, said)
+    if len(said) == 1 and rule.name not in NEEDS_P:
+        return lone(scores[0], said[0].label or "", p[0] if p else None, _scale(criterion))
     return vote(
-        _scores(criterion, said),
+        scores,
         rule,
         labels=[verdict.label or "" for verdict in said],
         p=p,
@@ -156,9 +168,7 @@ def _weights(rule: Rule, said: Sequence[Verdict]) -> np.ndarray[Any, np.dtype[np
         return np.array([float(confidence(list((verdict.p or {}).values()))) for verdict in said])
     if rule.name != "likelihood":
         return None
-    how = str(rule.parameter)
-    tokens = [(*verdict.token_p, (verdict.p or {})[verdict.label or ""]) for verdict in said]
-    return np.array([float(token_likelihood(list(one), how)) for one in tokens])  # type: ignore[arg-type]
+    return np.array([likelihood_of(verdict, str(rule.parameter)) for verdict in said])
 
 
 def _score(rule: Rule, voted: Voted) -> float:
@@ -188,4 +198,4 @@ def _scores(criterion: Criterion, said: Sequence[Verdict]) -> list[float]:
 
 
 def _scale(criterion: Criterion) -> dict[str, float]:
-    return {name: criterion.scale.score(name) for name in criterion.scale.names}
+    return criterion.scale.scores

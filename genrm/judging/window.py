@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from typing import Generic, TypeVar
 
+from genrm.errors import RunStoppedError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -24,16 +26,21 @@ async def window(
     """Start work on each item, at most ``limit`` unfinished at a time, and yield the results.
 
     ``start`` gets the item and its index. What is unfinished when the consumer stops early is cancelled.
+
+    Once a piece of work ends with :class:`RunStoppedError`, none is started any more. The results before it are
+    yielded, without an order those of everything that is under way too, and then it is raised.
     """
     wake = asyncio.Event()
     feed = _Feed(items, wake)
     started: deque[asyncio.Future[Result]] = deque()
     finished: deque[asyncio.Future[Result]] = deque()
     running = index = 0
+    stop: RunStoppedError | None = None
 
     def on_done(future: asyncio.Future[Result]) -> None:
-        nonlocal running
+        nonlocal running, stop
         running -= 1
+        stop = stop or _stop(future)
         if not ordered:
             finished.append(future)
         wake.set()
@@ -41,7 +48,7 @@ async def window(
     try:
         while True:
             wake.clear()
-            while running < limit and len(started) < BUFFER * limit and feed.ready():
+            while stop is None and running < limit and len(started) < BUFFER * limit and feed.ready():
                 future = start(feed.take(), index)
                 future.add_done_callback(on_done)
                 started.append(future)
@@ -52,7 +59,13 @@ async def window(
                 future = finished.popleft() if finished else started[0]
                 started.remove(future)
                 room = True
-                yield future.result()
+                if (raised := _stop(future)) is None:
+                    yield future.result()
+                elif ordered:
+                    raised.unwritten = sum(_succeeded(later) for later in started)
+                    raise raised
+            if stop is not None and not started:
+                raise stop
             if feed.exhausted and not started:
                 return
             # With a full buffer handed over nothing may be running any more, so nobody would wake this up.
@@ -62,6 +75,15 @@ async def window(
         feed.close()
         for future in started:
             future.cancel()
+
+
+def _stop(future: asyncio.Future[Result]) -> RunStoppedError | None:
+    error = None if future.cancelled() else future.exception()
+    return error if isinstance(error, RunStoppedError) else None
+
+
+def _succeeded(future: asyncio.Future[Result]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
 
 
 class _Feed(Generic[Item]):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from genrm.rewards.groups import Bools, Floats, centred, count, extent, fill, is_flat, minmax, read
+from genrm.rewards.groups import FLAT, Bools, Floats, centred, count, extent, fill, is_flat, minmax, read
 from genrm.rewards.shaping import Parameter, shape
 
 FALLBACK = Parameter("fallback", "the reward of a sample without enough others; none = no reward", optional=True)
@@ -78,6 +78,8 @@ def group_std(
 def group_rank(scores: ArrayLike, *, mask: ArrayLike | None = None, fallback: float | None = None) -> Floats:
     """The share of the others that a sample beats, ties counting half: in [0, 1], with mean 0.5 in each group.
 
+    Neighbours in order that differ by no more than rounding (1e-12 of the group's largest score) are tied.
+
     Args:
         scores, mask, fallback: as for :func:`group_std`.
 
@@ -91,7 +93,11 @@ def group_rank(scores: ArrayLike, *, mask: ArrayLike | None = None, fallback: fl
     ranked = np.take_along_axis(np.where(group.mask, group.values, np.inf), order, axis=-1)
     places = np.broadcast_to(np.arange(ranked.shape[-1]), ranked.shape)
     begins = np.ones(ranked.shape, dtype=bool)
-    begins[..., 1:] = ranked[..., 1:] != ranked[..., :-1]
+    low, high = extent(group.values, group.mask)
+    # Scores that should be equal come out of different sums: their order would be that of rounding.
+    noise = FLAT * np.nan_to_num(np.fmax(np.abs(low), np.abs(high)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        begins[..., 1:] = ~(ranked[..., 1:] - ranked[..., :-1] <= noise) & (ranked[..., 1:] != ranked[..., :-1])
     ends = np.ones(ranked.shape, dtype=bool)
     ends[..., :-1] = begins[..., 1:]
     first = np.maximum.accumulate(np.where(begins, places, 0), axis=-1)

@@ -179,7 +179,8 @@ def minmax(values: Floats, mask: Bools, flat: float) -> Floats:
     # In units of the largest, so that the difference of two very large or very small numbers stays one.
     unit = np.where(level, 1.0, np.fmax(np.abs(low), np.abs(high)))
     bottom, top = np.where(level, 0.0, low / unit), np.where(level, 1.0, high / unit)
-    out = (np.where(level, 0.0, values / unit) - bottom) / (top - bottom)
+    # What is masked may be out of all proportion to the unit, and is not looked at.
+    out = (np.where(mask & ~level, values, 0.0) / unit - bottom) / (top - bottom)
     return np.where(mask, np.where(level, flat, out), np.nan)
 
 

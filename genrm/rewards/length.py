@@ -25,7 +25,8 @@ MASKED = "A sample without score or length is masked, NaN."
     summary="Takes out of the score what length explains, so that longer is not better by itself.",
     formula="r − b·(len − mean_G len), b = cov_G(r, len) / var_G(len)",
     paper="ODIN: Disentangled Reward Mitigates Hacking in RLHF",
-    missing="A group of one or two cannot be told from a line: fallback. " + MASKED,
+    missing="A group of one or two cannot be told from a line: fallback. All lengths of a group equal: length explains "
+    "nothing (b = 0), the score. " + MASKED,
     needs=("score", "group", "length"),
     parameters=(
         Parameter("across", "one slope for all groups together instead of one each", choices=(False, True)),
@@ -44,7 +45,9 @@ def length_residual(
 
     "ODIN: Disentangled Reward Mitigates Hacking in RLHF" takes length out of a reward; here by regression on the data
     at hand. The correlation of result and length is 0 in each group (with ``across``: within groups on average).
-    Where all lengths are equal they explain nothing, and the score stays.
+    The residuals are set around the mean score, so the level of a group stays and only what length explains goes: where
+    all lengths are equal that is nothing, and the result is the score. The definition says so (cov = 0); it is no
+    fallback.
 
     Args:
         scores: shape (groups, samples).
@@ -112,7 +115,8 @@ def overlong(
     if margin > limit:
         raise ValueError(f"margin is at most limit, found {margin} and {limit}")
     own, size = _with_lengths(scores, lengths, mask)
-    over = np.clip((size.values - (limit - margin)) / margin, 0, 1) if margin else (size.values >= limit) * 1.0
+    with np.errstate(over="ignore"):
+        over = np.clip((size.values - (limit - margin)) / margin, 0, 1) if margin else (size.values >= limit) * 1.0
     return np.where(own.mask, own.values - cost * over, np.nan)
 
 
@@ -154,7 +158,8 @@ def length_penalty(
     """
     own, size = _with_lengths(scores, lengths, mask)
     with np.errstate(over="ignore"):
-        over = np.maximum(size.values / target - 1, 0.0)
+        # Finite, since a rate of 0 charges nothing for any length.
+        over = np.clip(size.values / target - 1, 0.0, np.finfo(np.float64).max)
         return np.where(own.mask, own.values - np.minimum(rate * over, cost), np.nan)
 
 

@@ -53,7 +53,7 @@ def par(
         ValueError: a present score has no reference, a present value is not finite, or shapes do not fit.
     """
     own, others = _against(scores, reference, mask, reference_mask, "reference scores")
-    return mean(sigmoid(_differences(own, others.values) / temperature), others.mask)[..., 0]
+    return mean(sigmoid(_in_units(_differences(own, others.values), temperature)), others.mask)[..., 0]
 
 
 @shape(
@@ -87,7 +87,7 @@ def lsc(
         ValueError: as :func:`par`.
     """
     own, others = _against(scores, reference, mask, reference_mask, "reference scores")
-    return log_sigmoid(_differences(own, _quantile(others, quantile)) / temperature)[..., 0]
+    return log_sigmoid(_in_units(_differences(own, _quantile(others, quantile)), temperature))[..., 0]
 
 
 @shape(
@@ -153,7 +153,7 @@ def text_norm(
         ValueError: as :func:`par`.
     """
     own, others = _against(scores, altered, mask, altered_mask, "scores under altered prompts")
-    excess = -_differences(own, others.values) / temperature
+    excess = -_in_units(_differences(own, others.values), temperature)
     top = np.maximum(np.where(others.mask, excess, -np.inf).max(axis=-1, keepdims=True, initial=-np.inf), 0.0)
     with np.errstate(invalid="ignore"):
         rest = np.where(others.mask, np.exp(np.where(excess == top, 0.0, excess - top)), 0.0)
@@ -178,10 +178,18 @@ def _differences(own: Masked, others: Floats) -> Floats:
         return np.asarray(own.values[..., None] - others)
 
 
+def _in_units(differences: Floats, temperature: float) -> Floats:
+    """Differences over the temperature; infinite where that is beyond the largest number, which a sigmoid bears."""
+    with np.errstate(over="ignore"):
+        return differences / temperature
+
+
 def _against(
     scores: ArrayLike, reference: ArrayLike, mask: ArrayLike | None, reference_mask: ArrayLike | None, name: str
 ) -> tuple[Masked, Masked]:
-    own, others = read(scores, mask), read(reference, reference_mask, name, axes=1)
+    if reference is None:
+        raise ValueError(f"there are no {name}; judge reference responses to the same prompts and pass their scores")
+    own, others = read(scores, mask), _references(reference, reference_mask, name)
     try:
         shape = np.broadcast_shapes((*own.values.shape, 1), others.values.shape)
     except ValueError:
@@ -196,6 +204,18 @@ def _against(
             "or mask these samples"
         )
     return own, Masked(np.broadcast_to(others.values, wide), present)
+
+
+def _references(reference: ArrayLike, mask: ArrayLike | None, name: str) -> Masked:
+    values = np.asarray(reference, dtype=np.float64)
+    missing = int((~np.isfinite(values)).sum()) if mask is None else 0
+    if missing:
+        raise ValueError(
+            f"{missing} of {values.size} {name} are None, NaN or infinite; a shape has no reward without them: judge "
+            "the reference responses, or say with reference_mask=… (baseline_mask, altered_mask; True = present) "
+            "which to leave out"
+        )
+    return read(values, mask, name, axes=1)
 
 
 def _quantile(values: Masked, q: float) -> Floats:

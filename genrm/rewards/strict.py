@@ -16,6 +16,9 @@ from numpy.typing import ArrayLike
 
 from genrm.rewards.cells import Cells, Rewards, cells, ratio, total, unwrap
 
+LARGE = 1e8
+"""Beyond this temperature mean and variance are all that is left of a soft minimum of scores in [0, 1]."""
+
 
 def all_pass(
     scores: ArrayLike, weights: ArrayLike | None = None, mask: ArrayLike | None = None, *, threshold: float = 0.5
@@ -99,11 +102,20 @@ def soft_min(
     c = _checked(scores, weights, mask)
     lowest = np.min(np.where(c.counting, c.good, np.inf), axis=-1)
     base = np.where(np.isinf(lowest), 0.0, lowest)
-    # Seen from the lowest score no exponent is above 0, so nothing overflows and the lowest keeps its weight; log1p and
-    # expm1 keep the digits where the temperature is large and all terms are near 1.
-    with np.errstate(over="ignore", under="ignore"):
-        decay = np.expm1(-(np.where(c.counting, c.good, base[..., None]) - base[..., None]) / temperature)
-        soft = base - temperature * np.log1p(ratio(total(c.size * decay), total(c.size)))
+    # Seen from the lowest score no exponent is above 0, so nothing overflows.
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        away = np.where(c.counting, c.good, base[..., None]) - base[..., None]
+        # log1p and expm1 keep the digits where all terms are near 1; the plain logarithm keeps a lowest score of little
+        # weight where they are not; and T times a number near 0 is lost altogether where 1 / T is near rounding.
+        relative = ratio(total(c.size * np.expm1(-away / temperature)), total(c.size))
+        near = base - temperature * np.log1p(relative)
+        logs = np.where(c.counting, np.log(np.where(c.counting, c.size, 1.0)) - away / temperature, -np.inf)
+        top = logs.max(axis=-1, initial=-np.inf)
+        far = base - temperature * (top + np.log(total(np.exp(logs - top[..., None]))) - np.log(total(c.size)))
+        mean = base + ratio(total(c.size * away), total(c.size))
+        spread = ratio(total(c.size * (away - (mean - base)[..., None]) ** 2), total(c.size))
+        series = mean - spread / 2 / temperature
+        soft = np.where(temperature > LARGE, series, np.where(relative > -0.5, near, far))
     return unwrap(np.where(np.isinf(lowest), np.nan, np.clip(soft, base, 1.0)))
 
 

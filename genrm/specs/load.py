@@ -129,14 +129,6 @@ def hints(rubric: Rubric) -> list[Fault]:
                 fix="nothing, if your rows have a field 'criteria'",
             )
         )
-    elif rubric.reward.aggregate == "points" and all(criterion.effective_weight < 0 for criterion in rubric.criteria):
-        found.append(
-            Fault(
-                "nothing here earns points, so the reward is undefined unless rows bring criteria that do",
-                field="reward.aggregate",
-                fix="give a criterion a positive weight, or use aggregate: weighted_mean",
-            )
-        )
     for leaf in rubric.leaves():
         if leaf.is_judged and leaf.scale.kind != "binary" and not any(label.means for label in leaf.scale.labels):
             found.append(

@@ -19,7 +19,8 @@ from genrm.specs.criterion import ID_PATTERN, KIND_WEIGHTS, Kind
 from genrm.specs.reward import AGGREGATES, AggregateSpec
 from genrm.specs.rubric import NAME_PATTERN, Protocol, Rubric
 from genrm.specs.scale import LIKERT_POINTS, MAX_LABELS
-from genrm.specs.vote import ALIASES, LIKELIHOODS, MAX_VOTES, RULE_NUMBERS, RULES, Vote
+from genrm.specs.shape import FIELDS
+from genrm.specs.vote import ALIASES, BY, LIKELIHOODS, MAX_VOTES, RULE_NUMBERS, RULES, Vote
 
 if TYPE_CHECKING:
     from genrm.rewards.shaping import Parameter
@@ -208,11 +209,21 @@ def _vote() -> Schema:
             "max": _about("Adaptive: the most votes; instead of n.", _votes()),
             "stop": _about(
                 "Adaptive: end when the decision stands with this probability after max votes as well.",
-                {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.95},
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.97},
             ),
             "tolerance": _about("Adaptive: a value that moves by no more is the same decision.", share),
+            "concentration": _about(
+                "Adaptive: how closely the judge's probabilities repeat (genrm rewards concentration OUT).",
+                {"type": "number", "exclusiveMinimum": 0},
+            ),
+            "keep_best": _about("Only the k votes with the highest score count.", _keep_best()),
         }
     )
+
+
+def _keep_best() -> Schema:
+    k = {"type": "integer", "minimum": 1, "maximum": MAX_VOTES - 1}
+    return _closed({"k": k, "by": {"enum": list(BY)}}, required=["k", "by"])
 
 
 def _vote_rule() -> Schema:
@@ -237,6 +248,10 @@ def _reward() -> Schema:
         {
             "aggregate": _about("How criterion scores become one score.", _named(_aggregates(), "weighted_mean")),
             "shape": _about("What is done to that score then.", _named(_shapes(), "identity")),
+            "inputs": _about(
+                "Row fields that hold what the shape needs besides the score.",
+                _closed({need: {"type": "string", "minLength": 1, "default": name} for need, name in FIELDS.items()}),
+            ),
         }
     )
 
@@ -264,14 +279,13 @@ def _aggregate(spec: type[AggregateSpec]) -> Schema:
 
 
 def _shapes() -> dict[str, Schema]:
-    """The shapes that work on the score of one sample."""
+    """Every shape; those that need more than a score are applied by ``genrm rewards apply``."""
     from genrm.rewards.shaping import shapes
 
     forms = {}
     for name, entry in shapes().items():
-        if entry.needs == ("score",):
-            properties = {p.name: _parameter(p) for p in entry.parameters}
-            forms[name] = _about(entry.summary, _closed(properties))
+        properties = {p.name: _parameter(p) for p in entry.parameters}
+        forms[name] = _about(entry.summary, _closed(properties))
     return forms
 
 

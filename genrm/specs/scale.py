@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -205,9 +206,14 @@ class Scale(BaseModel):
         Raises:
             KeyError: the label is not on the scale.
         """
+        return self.scores[name]
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """The score of each label, in the order of :attr:`names`. Not to be changed."""
         # Halves first: the span of two finite values need not be finite.
         low, high = self.low / 2, self.high / 2
-        return (self.value(name) / 2 - low) / (high - low)
+        return {label.name: (label.value / 2 - low) / (high - low) for label in self.labels}
 
     def expected(self, p: Mapping[str, float]) -> float:
         """The mean score in [0, 1] under a label distribution that sums to 1.

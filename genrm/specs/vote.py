@@ -4,6 +4,8 @@
     5
     >>> Vote.model_validate({"min": 3, "max": 16, "stop": 0.95, "rule": "majority"}).adaptive
     True
+    >>> Vote.model_validate({"n": 8, "keep_best": {"k": 3, "by": "confidence"}}).keep_best.k
+    3
 
 ``docs/voting.md`` says what the rules compute.
 """
@@ -53,8 +55,27 @@ RULE_NUMBERS: dict[str, tuple[float | None, float, float]] = {
 }
 LIKELIHOODS = ("mean", "min", "product")
 
+BY = ("confidence", "likelihood", "margin", "meta")
+"""What votes can be filtered by: what each carries itself, or the score that a meta-judge gave it."""
+
 FIXED_ONLY = ("sum", "likelihood", "confidence")
 """Rules whose result cannot be foreseen before all votes are in."""
+
+
+class KeepBest(BaseModel):
+    """``keep_best:``: only the k votes with the highest score count; the others are kept in the row.
+
+    Attributes:
+        k: how many.
+        by: ``confidence`` (1 - entropy of the vote's label distribution / log labels), ``margin`` (probability of its
+            likeliest label less that of the next), ``likelihood`` (mean probability of its tokens and label), or
+            ``meta``: the score that a meta-judge gave the vote.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    k: Count = Field(ge=1, lt=MAX_VOTES)
+    by: Literal["confidence", "likelihood", "margin", "meta"]
 
 
 class Vote(BaseModel):
@@ -64,6 +85,9 @@ class Vote(BaseModel):
         rule: a name, or a mapping of one name to its parameter, in one form for all ways to write it.
         stop: an adaptive vote ends when its decision stands with this probability after ``max`` votes as well.
         tolerance: for rules that give a value: a value that moves by no more is the same decision.
+        concentration: of an adaptive vote, how closely the judge's probabilities repeat, measured on other rows
+            (``genrm rewards concentration OUT``); votes that repeat are fewer.
+        keep_best: a filter before the rule.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,6 +99,8 @@ class Vote(BaseModel):
     max: Count | None = Field(default=None, ge=1, le=MAX_VOTES)
     stop: FiniteFloat | None = Field(default=None, gt=0.0, le=1.0)
     tolerance: FiniteFloat | None = Field(default=None, ge=0.0, le=1.0)
+    concentration: FiniteFloat | None = Field(default=None, gt=0.0)
+    keep_best: KeepBest | None = None
 
     @field_validator("rule", mode="before")
     @classmethod
@@ -84,9 +110,14 @@ class Vote(BaseModel):
     @model_validator(mode="after")
     def _one_kind(self) -> Vote:
         if self.max is None:
-            for key in ("min", "stop", "tolerance"):
+            for key in ("min", "stop", "tolerance", "concentration"):
                 if getattr(self, key) is not None:
                     raise wrong(f"{key} says when to stop, but there is no max", "add max: 16, or write n alone")
+            if self.keep_best is not None and self.keep_best.k >= self.n:
+                raise wrong(
+                    f"keep_best keeps {self.keep_best.k} of {self.n} votes, which leaves nothing out",
+                    f"write a k below n, or an n above {self.keep_best.k}",
+                )
             return self
         if "n" in self.model_fields_set:
             raise wrong(
@@ -99,6 +130,16 @@ class Vote(BaseModel):
                 f"what rule {self.rule_name} gives cannot be foreseen, so no vote can stop early",
                 "write n for a fixed number of votes, or use majority, soft or mean",
             )
+        if self.keep_best is not None:
+            raise wrong(
+                "which votes are the best is known when all are in, so none can stop early",
+                "write n for a fixed number of votes, or remove keep_best",
+            )
+        if self.concentration is not None and self.rule_name == "majority":
+            raise wrong(
+                "concentration is about label probabilities, which majority does not read",
+                "remove it, or write rule: soft",
+            )
         if self.temperature == 0.0 and self.max > 1:
             raise wrong("at temperature 0 all votes are the same one", "remove temperature, or write a single vote")
         return self
@@ -107,6 +148,12 @@ class Vote(BaseModel):
     def rule_name(self) -> str:
         """The rule without its parameter."""
         return self.rule if isinstance(self.rule, str) else next(iter(self.rule))
+
+    @property
+    def weighs_tokens(self) -> bool:
+        """Whether votes are weighed or filtered by how likely their tokens were, which a row then has to keep."""
+        by = None if self.keep_best is None else self.keep_best.by
+        return self.rule_name == "likelihood" or by == "likelihood"
 
     @property
     def adaptive(self) -> bool:
@@ -120,12 +167,16 @@ class Vote(BaseModel):
 
     @property
     def least(self) -> int:
-        """The fewest votes of an adaptive vote: ``min``, else 3 (or ``max``, if that is less)."""
-        return min(3, self.asked) if self.min is None else self.min
+        """The fewest votes of an adaptive vote: ``min``, else 3 (or ``max``, if that is less), and 1 for rule soft.
+
+        One label says nothing about the next one; one probability can, and what it leaves open is stated.
+        """
+        return min(1 if self.rule_name == "soft" else 3, self.asked) if self.min is None else self.min
 
     def fixed(self, n: int) -> Vote:
         """The same rule with a fixed number of votes."""
-        return self.model_copy(update={"n": n, "min": None, "max": None, "stop": None, "tolerance": None})
+        adaptive = dict.fromkeys(("min", "max", "stop", "tolerance", "concentration"))
+        return self.model_copy(update={"n": n, **adaptive})
 
     def sampling_temperature(self, n: int) -> float:
         """The stated temperature, else 0 for a single vote and 0.7 when votes have to differ."""
@@ -184,3 +235,15 @@ def rule_of_text(text: str) -> str | dict[str, float | str]:
     except ValueError:
         number = given.strip()
     return canonical_rule({name.strip(): number})
+
+
+def keep_best_of_text(text: str) -> KeepBest:
+    """A filter as a command line has it: ``3:confidence``.
+
+    Raises:
+        ValueError: it is none; with the fix.
+    """
+    k, _, by = text.strip().partition(":")
+    if not k.strip().isdigit() or not 0 < int(k) < MAX_VOTES or by.strip() not in BY:
+        raise wrong(f"{text!r} is no filter of votes", f"write K:BY with BY one of {', '.join(BY)}, as in 3:confidence")
+    return KeepBest.model_validate({"k": int(k), "by": by.strip()})

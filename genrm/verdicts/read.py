@@ -7,7 +7,8 @@
     >>> read_verdicts(request, completion)["correct"].label
     'yes'
 
-Nothing is searched for: positions follow from the output plan. An output that cannot be read becomes verdicts that
+Nothing is searched for: positions follow from the output plan. (Judges that write in a form of their own are read by
+a verdict format, :mod:`genrm.verdicts.foreign`.) An output that cannot be read becomes verdicts that
 carry the error, never an exception and never a default label.
 """
 
@@ -21,19 +22,33 @@ from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Completion
 from genrm.engines.model_card import ModelCard
 from genrm.errors import TruncatedError, UnparseableError
+from genrm.specs.verdict_format import VerdictFormat
 from genrm.verdicts.decision import decided
+from genrm.verdicts.foreign import read_foreign
 from genrm.verdicts.verdict import Verdict
 
 
 def read_verdicts(
-    request: JudgeRequest, completion: Completion, *, card: ModelCard | None = None
+    request: JudgeRequest,
+    completion: Completion,
+    *,
+    card: ModelCard | None = None,
+    format: VerdictFormat | None = None,
 ) -> dict[str, Verdict]:
     """One verdict per slot of the request, in rubric order.
 
     Args:
         card: of the judge; it says whether the critique decides, and by which marks.
+        format: that the request was compiled with.
+
+    Raises:
+        ValueError: the request is for free text, and its format is not the one given.
     """
     plan = request.output
+    if plan.free is not None:
+        if format is None or format.title != plan.free.format:
+            raise ValueError(f"the format {plan.free.format} is needed to read this output")
+        return read_foreign(format, completion, plan.slots)
     return {
         slot: Verdict(slot, error=found)
         if isinstance(found, TruncatedError | UnparseableError)

@@ -27,6 +27,7 @@ class Verdict:
         token_p: probability of each token of the critique, where the engine shows them.
         closed: the critique reached its budget and was closed.
         checked: whether code agrees with what the critique says it extracted; None when nothing could be checked.
+        meta: the score that a meta-judge gave this vote, higher is better; None where none did.
         error: why there is no label.
     """
 
@@ -39,4 +40,5 @@ class Verdict:
     token_p: tuple[float, ...] = ()
     closed: bool = False
     checked: Checked | None = None
+    meta: float | None = None
     error: RowError | None = None

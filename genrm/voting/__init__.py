@@ -2,6 +2,8 @@
 
 from genrm.voting.bradley_terry import bradley_terry as bradley_terry
 from genrm.voting.bradley_terry import elo as elo
+from genrm.voting.concentration import Concentration as Concentration
+from genrm.voting.concentration import fit_concentration as fit_concentration
 from genrm.voting.dawid_skene import DawidSkene as DawidSkene
 from genrm.voting.dawid_skene import dawid_skene as dawid_skene
 from genrm.voting.optimality import Certificate as Certificate
@@ -37,10 +39,12 @@ from genrm.voting.uncertainty import confidence as confidence
 from genrm.voting.uncertainty import entropy_split as entropy_split
 from genrm.voting.uncertainty import jackknife_se as jackknife_se
 from genrm.voting.uncertainty import keep_best as keep_best
+from genrm.voting.uncertainty import margin as margin
 from genrm.voting.uncertainty import token_likelihood as token_likelihood
 
 __all__ = [
     "Certificate",
+    "Concentration",
     "DawidSkene",
     "ErrorCorrelation",
     "Ranking",
@@ -59,11 +63,13 @@ __all__ = [
     "elo",
     "entropy_split",
     "error_correlation",
+    "fit_concentration",
     "jackknife_se",
     "keep_best",
     "label_errors",
     "log_odds_weights",
     "majority_certificate",
+    "margin",
     "minimax",
     "nearest_label",
     "pairwise",

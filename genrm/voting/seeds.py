@@ -14,6 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
 
 def vote_seed(run_seed: int, sample_id: str, vote: int, part: str = "") -> int:
     """A seed in [0, 2**63): 63 bits of the SHA-256 of the other arguments as a JSON array, plus the vote's index.
@@ -30,6 +32,6 @@ def vote_seed(run_seed: int, sample_id: str, vote: int, part: str = "") -> int:
     if vote < 0:
         raise ValueError(f"vote is an index from 0, found {vote}")
     # JSON keeps the borders between the arguments, and its ASCII form has room for lone surrogates.
-    text = json.dumps([run_seed, sample_id, part], ensure_ascii=True, separators=(",", ":"))
+    text = _ENCODER.encode([run_seed, sample_id, part])
     first = int.from_bytes(hashlib.sha256(text.encode("ascii")).digest()[:8], "big") >> 1
     return (first + vote) % 2**63

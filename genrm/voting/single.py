@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from genrm.voting.rule import Rule
+from genrm.voting.rule import NEEDS_P, Rule
 from genrm.voting.rules import vote_array
 
 Distribution = Mapping[str, float]
@@ -78,6 +78,7 @@ def vote(
         ValueError: there is no vote, a score is None or not finite, the lengths differ, or the rule is unknown or lacks
             what it needs.
     """
+    rule = Rule.parse(rule)
     values = _finite(scores)
     names: tuple[str, ...] | None = None
     codes = matrix = column = None
@@ -97,14 +98,17 @@ def vote(
         column = np.array([scale[name] for name in names])
     elif labels is not None:
         names = tuple(sorted(set(labels)))
-    if labels is not None and names is not None:
-        place = {name: code for code, name in enumerate(names)}
-        codes = np.array([place[label] for label in labels], dtype=np.int64)
     if p is not None and names is not None:
         pooled(p)
         stray = sorted({name for one in p for name in one} - set(names))
         if stray:
             raise ValueError(f"distributions hold labels {stray}, which are not on the scale {list(names)}")
+    if len(values) == 1 and labels is not None and names is not None and weights is None and rule.name not in NEEDS_P:
+        return lone(float(values[0]), labels[0], None if p is None else p[0], scale)
+    if labels is not None and names is not None:
+        place = {name: code for code, name in enumerate(names)}
+        codes = np.array([place[label] for label in labels], dtype=np.int64)
+    if p is not None and names is not None:
         matrix = np.array([[one.get(name, 0.0) for name in names] for one in p])
     voted = vote_array(values, rule, codes=codes, p=matrix, values=column, weights=weights)
     if not voted.n:
@@ -122,6 +126,24 @@ def vote(
         _known(voted.within),
         _known(voted.between),
     )
+
+
+def lone(score: float, label: str, p: Distribution | None, scale: Mapping[str, float] | None) -> Voted:
+    """:func:`vote` on one vote: it stands under every rule on scores and under majority, and needs no arrays.
+
+    Raises:
+        ValueError: ``p`` is no distribution.
+    """
+    within = None
+    names = (label,) if scale is None else sorted(scale, key=lambda name: (scale[name], name))
+    shares = {name: 1.0 if name == label else 0.0 for name in names}
+    if p is not None and scale is not None:
+        pooled([p])
+        total = math.fsum(p.values())
+        shares = {name: p.get(name, 0.0) / total for name in names}
+        mean = math.fsum(share * scale[name] for name, share in shares.items())
+        within = math.fsum(share * (scale[name] - mean) ** 2 for name, share in shares.items())
+    return Voted(score, label, None, None, 1.0, 1, shares, within)
 
 
 def winner(labels: Sequence[str], scores: ArrayLike, rule: Rule | str | Mapping[str, Any]) -> str:

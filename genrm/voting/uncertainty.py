@@ -114,6 +114,25 @@ def confidence(p: ArrayLike) -> Floats:
     return result
 
 
+def margin(p: ArrayLike) -> Floats:
+    """How far the likeliest label of each vote leads over the next one, in [0, 1].
+
+    Args:
+        p: shape (…, labels), at least two labels; each sums to 1.
+
+    Raises:
+        ValueError: as :func:`confidence`.
+    """
+    d = np.asarray(p, dtype=np.float64)
+    if d.ndim == 0 or d.shape[-1] < 2:
+        raise ValueError(f"p has the shape (…, labels) with at least two labels, found {d.shape}")
+    if not ((d >= 0).all() and (np.abs(d.sum(-1) - 1) <= 1e-3).all()):
+        raise ValueError("each distribution is at least 0 and sums to 1")
+    ranked = np.sort(d, axis=-1)
+    result: Floats = np.clip(ranked[..., -1] - ranked[..., -2], 0.0, 1.0)
+    return result
+
+
 def keep_best(meta_scores: ArrayLike, k: int, *, mask: ArrayLike | None = None) -> Bools:
     """The mask of the k votes of each row that a meta-judge scored highest.
 

@@ -204,3 +204,67 @@ def brute_force() -> Callable[..., Any]:
         return found, 1.0 - float(sum(p[list(edge)].sum() for edge in first))
 
     return score
+
+
+@pytest.fixture(scope="session")
+def serve_vllm(tmp_path_factory):
+    """Starts a real `vllm serve` for a model folder: ``serve_vllm(folder, "--max-num-seqs", "4")``; one per arguments.
+
+    Tests that use it are marked ``full``; they are skipped where no environment has vLLM.
+    """
+    from contextlib import ExitStack
+
+    from vllm_serving import serving, vllm_python
+
+    if vllm_python() is None:
+        pytest.skip("vLLM is neither installed here nor in .venv-vllm (make .venv-vllm/installed)")
+    servers: dict[tuple[str, ...], Any] = {}
+    with ExitStack() as stack:
+
+        def serve(folder: Path, *extra: str) -> Any:
+            key = (str(folder), *extra)
+            if key not in servers:
+                log = tmp_path_factory.mktemp("vllm") / "log"
+                servers[key] = stack.enter_context(serving(folder, log, *extra))
+            return servers[key]
+
+        yield serve
+
+
+@pytest.fixture(scope="session")
+def vllm_server(serve_vllm):
+    """A real `vllm serve` of the embedded judge: ``.url`` (ends in /v1), ``.model``, ``.log``, ``.pid``.
+
+    vLLM has no prefix cache for its layers without chunked prefill, which seeds do not survive on a CPU.
+    """
+    from genrm.resources import tiny_dir
+
+    return serve_vllm(tiny_dir("default"), "--no-enable-prefix-caching")
+
+
+@pytest.fixture(scope="session")
+def vllm_model(tokenizer, tmp_path_factory) -> Path:
+    """The folder of a random Qwen3 of a shape that vLLM's CPU attention takes; its template knows enable_thinking."""
+    import torch
+    from transformers import AutoModelForCausalLM, Qwen3Config
+
+    torch.manual_seed(1)
+    config = Qwen3Config(
+        vocab_size=448, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=32, max_position_embeddings=2048, bos_token_id=None, eos_token_id=2,
+        pad_token_id=0,
+    )  # fmt: skip
+    model = AutoModelForCausalLM.from_config(config).float()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(4)
+    folder = tmp_path_factory.mktemp("vllm-model")
+    model.save_pretrained(folder)
+    plain = tokenizer.chat_template
+    tokenizer.chat_template = TEMPLATE + (
+        "{% if add_generation_prompt and not enable_thinking %}<think></think>{% endif %}"
+    )
+    tokenizer.save_pretrained(folder)
+    tokenizer.chat_template = plain
+    return folder

@@ -181,7 +181,7 @@ def test_logits_that_are_no_numbers_become_an_error(engine, ask, complete, broke
 
 
 def test_caches_without_rows_give_the_same_votes(engine, ask, complete, monkeypatch):
-    from genrm.engines import decoding
+    from genrm.engines.local import decoding
     from genrm.engines.local.kv_cache import NoRowsError
 
     request = ask(slots={"a": ("no", "yes"), "b": LIKERT}, seeds=(1, 2, 3))

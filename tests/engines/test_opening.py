@@ -29,9 +29,7 @@ CARD = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", ["", "nope", "gpt-4", "hf", "http://localhost:1", "Qwen/Qwen3-8B", "tiny:large", "hf:"]
-)
+@pytest.mark.parametrize("name", ["", "nope", "gpt-4", "hf", "ftp://localhost:1", "Qwen/Qwen3-8B", "tiny:large", "hf:"])
 def test_a_model_name_that_says_nothing_is_refused_with_the_fix(name):
     with pytest.raises(SpecError) as caught:
         open_engine(name)

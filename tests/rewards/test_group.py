@@ -142,3 +142,9 @@ def test_a_missing_criterion_leaves_no_reward_or_is_left_out():
 def test_weights_have_to_fit(weights):
     with pytest.raises(ValueError, match="weights"):
         multi_objective(np.ones((1, 2, 2)), weights)
+
+
+def test_scores_that_differ_by_rounding_alone_share_their_rank():
+    assert group_rank([[0.1 + 0.2, 0.3, 0.5]]).tolist() == [[0.25, 0.25, 1.0]]
+    assert group_rank([[1e300, 1e300 * (1 + 1e-15), -1e300]]).tolist() == [[0.75, 0.75, 0.0]]
+    assert group_rank([[1e-300, 2e-300]]).tolist() == [[0.0, 1.0]]

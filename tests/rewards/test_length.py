@@ -106,3 +106,10 @@ def test_what_is_no_length_is_refused(function):
             function([[0.1, 0.2, 0.3]], lengths)
     hidden = np.array([[False, True, True]])
     assert np.isnan(function([[0.1, 0.2, 0.3]], [[math.nan, 2, 3]], mask=hidden)[0, 0])
+
+
+def test_equal_lengths_explain_nothing_and_the_level_stays():
+    scores = [[0.2, 0.9, 0.4]]
+    assert length_residual(scores, [[7, 7, 7]]).tolist() == scores
+    # Nearly equal lengths move the residual only as far as they explain the score: it is around the mean score too.
+    assert length_residual(scores, [[7, 8, 7]]).mean() == pytest.approx(0.5)

@@ -113,3 +113,10 @@ def test_the_quantile_sets_the_bar():
     refs = [0.0, 1.0, 2.0, 3.0]
     assert lsc(1.5, refs, quantile=0.0) > lsc(1.5, refs) > lsc(1.5, refs, quantile=1.0)
     assert lsc(2.25, refs, quantile=0.75) == pytest.approx(math.log(0.5))
+
+
+@pytest.mark.parametrize("shape", [par, lsc, contrastive, text_norm])
+@pytest.mark.parametrize("missing", [None, [None], [[0.5, None]], [[float("nan")]]])
+def test_references_that_are_none_raise_in_plain_words(shape, missing):
+    with pytest.raises(ValueError, match=r"there are no .*|of . .* are None, NaN or infinite; a shape has no reward"):
+        shape([0.5], missing)

@@ -123,9 +123,14 @@ def test_hints_are_no_faults():
     assert [hint.field for hint in hints(load_rubric({"name": "rows-bring-them"}))] == ["criteria"]
     vague = load_rubric({"name": "x", "criteria": [{"id": "a", "ask": "?", "scale": "likert-5"}]})
     assert "labels mean" in str(hints(vague)[0])
-    faults_only = {"name": "x", "criteria": [{"id": "a", "ask": "?", "weight": -1}], "reward": {"aggregate": "points"}}
-    assert "nothing here earns points" in str(hints(load_rubric(faults_only))[0])
     assert hints(load_rubric("helpfulness")) == []
+
+
+def test_points_without_anything_to_earn_are_a_fault_before_any_row_fails():
+    faults_only = {"name": "x", "criteria": [{"id": "a", "ask": "?", "weight": -1}], "reward": {"aggregate": "points"}}
+    with pytest.raises(SpecError, match=r"no criterion has a weight above 0.*weighted_mean"):
+        load_rubric(faults_only)
+    assert load_rubric(faults_only | {"criteria": [{"id": "b", "ask": "?"}, *faults_only["criteria"]]})
 
 
 def test_library_names_are_file_names():

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrm.voting.adaptive import Stopping, adaptive_vote, next_round, stated
-from genrm.voting.posterior import change_of_labels, change_of_lead, change_of_numbers, change_of_soft
+from genrm.voting.posterior import change_of_labels
 from genrm.voting.rule import Rule
 from genrm.voting.single import vote
+from genrm.voting.soft_posterior import change_of_lead, change_of_numbers, change_of_soft
 
 BINARY = {"no": 0.0, "yes": 1.0}
 LIKERT = {str(n): (n - 1) / 4 for n in range(1, 6)}

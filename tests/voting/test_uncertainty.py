@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrm.voting import confidence, entropy_split, jackknife_se, keep_best, token_likelihood, vote_array
+from genrm.voting import confidence, entropy_split, jackknife_se, keep_best, margin, token_likelihood, vote_array
 from genrm.voting.beta import beta_cdf
 
 FEW = settings(max_examples=40, deadline=None)
@@ -79,3 +79,11 @@ def test_the_beta_distribution_against_a_plain_sum(a, b):
 def test_half_a_vote_is_not_kept():
     with pytest.raises(ValueError, match="whole number"):
         keep_best([1.0, 2.0], 1.5)  # type: ignore[arg-type]
+
+
+def test_the_margin_is_the_lead_of_the_likeliest_label():
+    assert margin([[0.2, 0.8], [0.5, 0.5]]).tolist() == pytest.approx([0.6, 0.0])
+    assert margin([0.2, 0.5, 0.3]).item() == pytest.approx(0.2)
+    for bad in ([1.0], [0.5, 0.6], [-0.1, 1.1]):
+        with pytest.raises(ValueError):
+            margin(bad)

@@ -44,9 +44,10 @@ class Call:
     Attributes:
         messages: what the judge reads.
         prefill: how the judge's own turn begins already; only for callers that offer it. It may hold a whole thinking
-            part.
+            part, with its opening mark where the caller strips marks (``offers.thinking``): a chat template that
+            writes the opening mark itself must not lead to two of them.
         constraint: None asks for free text.
-        max_tokens: of the answer, for each seed, without the prefill.
+        max_tokens: of the answer, for each seed, without the prefill; ``thinking`` has a budget of its own on top.
         seeds: one per vote; consecutive ones may be asked for as one request with ``n``.
         temperature: 0 is greedy.
         top_logprobs: alternatives wanted per token; 0 for no log-probabilities.
@@ -92,7 +93,10 @@ class Reply:
         text: without prefill, thinking and stop text.
         finish: "length" when a token limit cut it.
         tokens: of the text, without the end token; None where the engine shows none.
-        thinking: what came before the answer, without its marks; None where there was none.
+        thinking: what came before the answer, without its marks; None where there was none. One that was cut has an
+            empty text and the finish "length".
+        usage: prompt tokens that several replies share are counted in the first of them alone.
+        began: when its turn came, by ``time.monotonic()``; None where calls do not wait in a queue.
     """
 
     text: str
@@ -100,6 +104,7 @@ class Reply:
     tokens: tuple[Token, ...] | None = None
     thinking: str | None = None
     usage: Usage = field(default_factory=Usage)
+    began: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,17 +57,17 @@ def load_model(source: str, *, device: str | None, dtype: str | None, revision: 
             raise MissingExtraError(package, "local", f"the model {source!r}")
     if dtype is not None and dtype not in DTYPES:
         raise _fault("unknown number format", dtype, f"use one of {', '.join(DTYPES)}", field="dtype")
-    _check_source(source)
+    check_source(source)
 
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    with _quiet():
+    with quiet():
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-            card = _card(source, revision)
-            folder = _folder(source, revision)
+            card = find_card(source, revision)
+            folder = find_folder(source, revision)
             dtype = dtype or (card.dtype if card else None) or ("float32" if device == "cpu" else "auto")
             model = AutoModelForCausalLM.from_pretrained(
                 source, revision=revision, dtype=dtype if dtype == "auto" else getattr(torch, dtype)
@@ -87,7 +87,7 @@ def load_model(source: str, *, device: str | None, dtype: str | None, revision: 
     return LoadedModel(model, tokenizer, card, fingerprint(folder), config.vocab_size, context)
 
 
-def _check_source(source: str) -> None:
+def check_source(source: str) -> None:
     """A folder that is not there must not be looked for on the hub."""
     path = Path(source).expanduser()
     if not source:
@@ -101,7 +101,8 @@ def _check_source(source: str) -> None:
         raise _fault("there is no such folder", source, "check the path")
 
 
-def _card(source: str, revision: str | None) -> ModelCard | None:
+def find_card(source: str, revision: str | None) -> ModelCard | None:
+    """The model card in a model's folder or repository, where it has one."""
     from transformers.utils import cached_file
 
     try:
@@ -111,7 +112,7 @@ def _card(source: str, revision: str | None) -> ModelCard | None:
     return load_card(Path(path).parent) if path else None
 
 
-def _folder(source: str, revision: str | None) -> Path:
+def find_folder(source: str, revision: str | None) -> Path:
     """Where the files are: the folder itself, or the hub's snapshot on this machine."""
     from transformers.utils import cached_file
 
@@ -120,7 +121,7 @@ def _folder(source: str, revision: str | None) -> Path:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the bars of transformers, which would run into ours."""
     from transformers.utils import logging as library
 

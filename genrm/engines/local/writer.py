@@ -15,7 +15,7 @@ import re
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from genrm.compiler.output import Choice, Literal, OutputPlan, Part, Text, Thinking
+from genrm.compiler.output import FREE_TEXT, Choice, Free, Literal, OutputPlan, Part, Text, Thinking
 from genrm.engines.base import Completion, SlotReading, TextToken, Usage
 from genrm.engines.labels import json_body
 from genrm.engines.local.sampling import Draw, Drawn, Read, Uniforms
@@ -51,6 +51,7 @@ class Writer:
         self._tokens: dict[str, tuple[TextToken, ...]] = {}
         self._closed: list[str] = []
         self._thinking: str | None = None
+        self._cut = False
         if isinstance(self._parts[0], Literal):
             self._text.append(self._parts[0].text)
             self._parts = self._parts[1:]
@@ -75,9 +76,17 @@ class Writer:
                     yield from self._choose(part, literal)
                 case Thinking():
                     yield from self._think(part)
+                case Free():
+                    yield from self._write_freely(part)
         usage = Usage(requests=1, completion_tokens=self._written + len(self._owed))
         return Completion(
-            "".join(self._text), usage, self._slots, self._tokens, closed=tuple(self._closed), thinking=self._thinking
+            "".join(self._text),
+            usage,
+            self._slots,
+            self._tokens,
+            cut=self._cut,
+            closed=tuple(self._closed),
+            thinking=self._thinking,
         )
 
     def _flush(self) -> Talk:
@@ -150,6 +159,23 @@ class Writer:
         if not ended:
             self._owed += self._vocabulary.encode(part.end)
         self._thinking = thought.partition(end)[0].decode(errors="ignore")
+
+    def _write_freely(self, part: Free) -> Talk:
+        tokens: list[TextToken] = []
+        body = b""
+        for _ in range(part.max_tokens):
+            drawn: Drawn = yield Draw(None, self._uniform(), self._temperature)
+            if drawn.token in self._vocabulary.end_ids:
+                break
+            body += self._vocabulary.piece(drawn.token)
+            if part.logprobs:
+                tokens.append(self._token(drawn))
+            yield from self._feed(drawn.token)
+        else:
+            self._cut = True
+        self._text.append(body.decode(errors="ignore" if self._cut else "replace"))
+        if part.logprobs:
+            self._tokens[FREE_TEXT] = tuple(tokens)
 
 
 def pick(p: Mapping[str, float], uniform: float, temperature: float) -> str:
