@@ -15,15 +15,14 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from genrm.batch.fields import FieldMap
 from genrm.batch.intake import Item, intake
 from genrm.batch.interrupt import until_signal
 from genrm.batch.journal import Journal
+from genrm.batch.options import BatchOptions as BatchOptions
 from genrm.batch.output import Sink, StreamSink, check_output
 from genrm.batch.progress import Reporter
 from genrm.batch.pump import pump
@@ -36,8 +35,6 @@ from genrm.engines.wire.circuit import stoppable
 from genrm.errors import FileError, GenrmError, RunStoppedError
 from genrm.judging.judgment import Judgment
 from genrm.specs.sample import Sample
-
-Retry = Literal["no", "retryable", "all"]
 
 WAITING = 1024
 """Rows between reading and writing: so many may wait behind one slow row before no more are read."""
@@ -58,35 +55,6 @@ class StreamingJudge(Protocol):
 
     def stream(self, rows: AsyncIterator[Sample], *, ordered: bool = True) -> AsyncIterator[Judgment]:
         """Judgments of the rows; a failure is in the judgment."""
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """What is read and written, and how.
-
-    Attributes:
-        input: a file, or ``-`` for standard input.
-        output: a file that is written as JSON lines, or ``-`` for standard output.
-        format: of the input; by its suffix when None.
-        limit: only the first so many rows of the input.
-        ordered: output rows in input order; else as they are ready.
-        restart: overwrite the output instead of going on with it.
-        retry: failed rows of the output to judge again: none, the ones whose error may pass, or all.
-    """
-
-    input: str
-    output: str = "-"
-    format: str | None = None
-    fields: FieldMap = field(default_factory=FieldMap)
-    limit: int | None = None
-    ordered: bool = True
-    restart: bool = False
-    retry: Retry = "no"
-
-    def again(self, row: Mapping[str, Any]) -> bool:
-        """Whether an output row that is there already is to be judged once more."""
-        error = row["error"]
-        return self.retry != "no" and error is not None and (self.retry == "all" or bool(error["retryable"]))
 
 
 def run_batch(

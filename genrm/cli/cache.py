@@ -24,7 +24,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 @app.command(epilog="Example: genrm cache stats answers.db")
 def stats(file: CacheFile, as_json: Json = False) -> None:
     """Say how many answers of which models a cache holds, and how often they were used."""
-    from genrm.engines.answers_file import AnswerFile, file_bytes
+    from genrm.engines.answers.file import AnswerFile, file_bytes
 
     with AnswerFile.open(file, create=False) as opened:
         shares = opened.shares()
@@ -80,7 +80,7 @@ def clear(
     as_json: Json = False,
 ) -> None:
     """Drop answers; all of them when nothing else is said."""
-    from genrm.engines.answers_file import AnswerFile, file_bytes
+    from genrm.engines.answers.file import AnswerFile, file_bytes
     from genrm.errors import Fault, SpecError
 
     with AnswerFile.open(file, create=False) as opened:

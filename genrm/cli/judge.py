@@ -5,6 +5,7 @@ genrm judge answers.jsonl -r math-verify -o out.jsonl
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -129,8 +130,9 @@ def judge(
     Exit codes: 0 every row has a reward; 1 some have none; 2 bad input; 130 stopped.
     """
     from genrm.batch.fields import FieldMap
+    from genrm.batch.options import BatchOptions
     from genrm.batch.progress import reporter
-    from genrm.batch.run import BatchOptions, run_batch
+    from genrm.batch.run import run_batch
     from genrm.errors import SpecError
     from genrm.judging.judge import Judge, check_prices
 
@@ -198,6 +200,8 @@ def judge(
     if budget_usd is not None:
         # Now and not with the first row: nothing is written yet.
         check_prices(judges)
+    # Rows leave next to no reference cycles behind: looking for them as often as Python does takes a tenth of the time.
+    gc.set_threshold(20_000)
     with reporter(False if no_progress else None) as report:
         try:
             summary = run_batch(bound, options, report, on_row=keep)

@@ -160,12 +160,17 @@ class OutputPlan:
     @property
     def max_tokens(self) -> int:
         """Upper bound of generated tokens: the budgets, and a byte per token for everything else."""
+        return self.answer_tokens + sum(part.max_tokens for part in self.parts if isinstance(part, Thinking))
+
+    @cached_property
+    def answer_tokens(self) -> int:
+        """The same without the thinking part."""
         total = 0
         for part in self.parts:
             match part:
                 case Literal(text):
                     total += len(text.encode())
-                case Text(_, budget) | Thinking(_, budget) | Free(_, budget):
+                case Text(_, budget) | Free(_, budget):
                     total += budget
                 case Choice():
                     total += max(len(body.encode()) for body in part.bodies)

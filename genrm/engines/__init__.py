@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 from genrm.errors import Fault, SpecError
+from genrm.specs.faults import closest
 
 if TYPE_CHECKING:
     from genrm.engines.base import Engine
@@ -35,6 +37,10 @@ FORMS = (
     "replay:FILE",
 )
 
+_ADDRESS = re.compile(r"[\w.-]+:\d+(/|$)")
+"""A host and a port, as people type them into a browser."""
+_SECRET = re.compile(r"key|token$|secret|password|auth", re.IGNORECASE)
+
 
 def open_engine(model: str, **options: Any) -> Engine:
     """The engine of a model name, one of :data:`FORMS`.
@@ -49,6 +55,8 @@ def open_engine(model: str, **options: Any) -> Engine:
     kind, colon, rest = model.partition(":")
     if kind not in KINDS or not (colon or kind == "tiny"):
         fix = f"write hf:{model}" if "/" in model and not colon else f"use one of {', '.join(FORMS)}"
+        if _ADDRESS.match(model):
+            fix = f"write http://{model}"
         raise SpecError(Fault("unknown model name", field="model", value=repr(model), fix=fix))
     engine = engine_class(kind)
     _check_options(options, engine)
@@ -79,10 +87,16 @@ def engine_options(engine: Any) -> list[str]:
 
 def _check_options(options: dict[str, Any], engine: Any) -> None:
     allowed = engine_options(engine)
-    # Engines that pass options on to a library say themselves which ones it knows.
-    passes_on = getattr(engine, "accepts_option", lambda _: False)
-    for name in options:
-        if name not in allowed and not passes_on(name):
-            raise SpecError(
-                Fault("unknown engine option", field=name, value=repr(options[name]), fix=f"use {', '.join(allowed)}")
-            )
+    unknown = [name for name in options if name not in allowed]
+    # Engines that pass options on to a library say themselves which ones it knows; to ask may import it.
+    passed_on: frozenset[str] | None = getattr(engine, "passed_on", frozenset)() if unknown else frozenset()
+    for name in unknown:
+        if passed_on is None or name in passed_on:
+            continue
+        if "api_key_env" in allowed and _SECRET.search(name):
+            # What was given may be a key, and messages are logged.
+            fix = "put it into an environment variable and name that: api_key_env=NAME"
+            raise SpecError(Fault("a key is no engine option", field=name, fix=fix))
+        guess = closest(name, (*allowed, *passed_on))
+        fix = f"did you mean {guess!r}?" if guess else f"use {', '.join(allowed)}"
+        raise SpecError(Fault("unknown engine option", field=name, value=repr(options[name]), fix=fix))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from genrm.compiler.output import Answer
 from genrm.compiler.request import JudgeRequest
 from genrm.errors import JudgeError
 
@@ -31,9 +32,9 @@ class Usage:
     cache_hits: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        if self == NOTHING:
+        if self is NOTHING:
             return other
-        if other == NOTHING:
+        if other is NOTHING:
             return self
         costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
         return Usage(
@@ -84,6 +85,7 @@ class Completion:
         cut: a token limit ended the output before the plan was complete.
         closed: critiques (or "thinking") that reached their budget and were closed by force.
         thinking: what the judge thought before its verdict.
+        answer: what the text says of the plan, where the engine has read it already.
     """
 
     text: str
@@ -93,6 +95,7 @@ class Completion:
     cut: bool = False
     closed: tuple[str, ...] = ()
     thinking: str | None = None
+    answer: Answer | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,13 @@ whatever budget its caller works under.
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -145,8 +146,12 @@ class Budget:
                 if self.watch is not None:
                     self.watch(self.exposed_usd)
             elif not self._holds:
-                self._waiting.popleft()
-                turn.set_exception(self._spent(usd))
+                # The run is over for all who wait: a smaller call that fits would be paid for and then thrown away.
+                stop = self._spent(usd)
+                for turn, _ in self._waiting:
+                    if not turn.done():
+                        turn.set_exception(copy.copy(stop))
+                self._waiting.clear()
             else:
                 return
 
@@ -192,12 +197,13 @@ class Purse:
 _budget: ContextVar[Budget | None] = ContextVar("genrm_budget", default=None)
 
 
-@contextmanager
-def charge_to(budget: Budget | None) -> Iterator[None]:
+def charge_to(budget: Budget | None) -> AbstractContextManager[None]:
     """Calls made inside, also by tasks that are started there, are charged to a budget; None changes nothing."""
-    if budget is None:
-        yield
-        return
+    return nullcontext() if budget is None else _charged(budget)
+
+
+@contextmanager
+def _charged(budget: Budget) -> Iterator[None]:
     token = _budget.set(budget)
     try:
         yield

@@ -48,13 +48,16 @@ class LitellmEngine:
         model: ``provider/model``, as litellm writes it.
         api_base: address of the API, in place of the provider's.
         api_key_env: name of the environment variable that holds the key; the provider's own by default.
-        timeout: seconds after which an attempt is given up and made again within the deadline of its call.
+        timeout: seconds after which an attempt is given up and made again within the deadline of its call; None is half
+            of the call's time, at least 60.
         max_concurrency: most calls in flight; within it the engine finds out what the provider bears.
         tries: attempts per call.
         patience: seconds that calls wait for a provider that fails them all, before the run is ended.
         grammar: ``json_schema``, ``json_object`` or ``none``, where litellm's tables are wrong about the model.
         top_logprobs: alternatives per token; 0 for a model that shows none although the tables say so.
         reask: how often a broken answer is asked for again, with its fault shown.
+        whole_tokens: where a label begins another one (1 and 10), take a token that spells a label for that label: an
+            assumption, and without it such a slot has no distribution.
         input_cost_per_token, output_cost_per_token: US dollars, for models that litellm's table does not have.
         extra: more arguments for ``litellm.acompletion``.
 
@@ -82,6 +85,7 @@ class LitellmEngine:
         grammar: str | None = None,
         top_logprobs: int | None = None,
         reask: int = 2,
+        whole_tokens: bool = False,
         input_cost_per_token: float | None = None,
         output_cost_per_token: float | None = None,
         extra: Mapping[str, Any] | None = None,
@@ -108,7 +112,7 @@ class LitellmEngine:
         self.capabilities = Capabilities(
             probabilities=self.offers.top_logprobs > 0, seeds=False, context_tokens=known.context_tokens, queues=True
         )
-        self._settings = Settings(reasks=reask)
+        self._settings = Settings(reasks=reask, whole_tokens=whole_tokens)
         circuit = Circuit(self._ping, name=model, patience_s=patience)
         limiter = Limiter(most=max_concurrency, start=min(32, max_concurrency))
         self._line = Line(limiter, circuit, Backoff(tries=tries), attempt_s=timeout)

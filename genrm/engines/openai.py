@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Capabilities, Completion, SlotReading
 from genrm.engines.calls.asking import Settings
-from genrm.engines.calls.call import Call, Grammar, Offers, Reply
+from genrm.engines.calls.call import Call, Offers, Reply
 from genrm.engines.calls.write import write
 from genrm.engines.wire import replies
 from genrm.engines.wire.bodies import Dialect, build, encode
@@ -27,6 +27,7 @@ from genrm.engines.wire.client import Client
 from genrm.engines.wire.exact import ExactSlots
 from genrm.engines.wire.limits import Limiter
 from genrm.engines.wire.models import Served, choose
+from genrm.engines.wire.options import bounds, check
 from genrm.engines.wire.probe import Probe, Prober
 from genrm.engines.wire.retry import Backoff, Line
 from genrm.errors import Fault, JudgeError, SpecError
@@ -51,11 +52,14 @@ class OpenAIEngine:
             bears.
         tries: attempts per call.
         attempt_timeout: seconds after which an attempt is given up and made again within the deadline of its call;
-            None leaves it all the time there is.
+            None is half of the call's time, at least 60.
         patience: seconds that calls wait for a server that fails them all, before the run is ended.
         extra_body: fields for every request; null takes one out.
         exact_slots: read score slots by ``logprob_token_ids``, exact and with the mass outside the labels, at the
             cost of one more small call per slot; only vLLM has it.
+        whole_tokens: where a label begins another one (1 and 10) and no call can tell them apart, for want of prefills,
+            take a token that spells a label for that label: an assumption, and without it such a slot has no
+            distribution.
         probe: ask the server what it can do; without it the options below and, for what they leave open, the plain
             OpenAI API (``grammar=json_schema``, 20 alternatives, ``n``) are taken for granted.
         grammar: ``regex``, ``json_schema``, ``json_object`` or ``none``, in place of what the probe finds.
@@ -86,6 +90,7 @@ class OpenAIEngine:
         patience: float = 300.0,
         extra_body: Mapping[str, Any] | None = None,
         exact_slots: bool = False,
+        whole_tokens: bool = False,
         probe: bool = True,
         grammar: str | None = None,
         top_logprobs: int | None = None,
@@ -97,20 +102,10 @@ class OpenAIEngine:
     ) -> None:
         base, _, self._wanted = url.partition("#")
         self._client = Client(base, key_env=api_key_env, verify_tls=verify_tls, ca_file=ca_file)
-        least, most = _bounds(concurrency, max_connections)
-        _at_least("tries", tries, 1)
-        _at_least("patience", patience, 0)
-        if attempt_timeout is not None:
-            _at_least("attempt_timeout", attempt_timeout, 0.001)
-        if grammar is not None and grammar not in get_args(Grammar):
-            raise SpecError(
-                Fault("unknown grammar", field="grammar", value=grammar, fix=f"use {', '.join(get_args(Grammar))}")
-            )
-        if extra_body is not None and not isinstance(extra_body, Mapping):
-            fix = "write extra_body='{top_k: 50}'"
-            raise SpecError(Fault("a mapping is needed", field="extra_body", value=repr(extra_body), fix=fix))
+        least, most = bounds(concurrency, max_connections)
+        check(grammar, extra_body, tries=(tries, 1), patience=(patience, 0), attempt_timeout=(attempt_timeout, 0.001))
         self._extra = dict(extra_body or {})
-        self._settings = Settings(exact_slots=exact_slots)
+        self._settings = Settings(exact_slots=exact_slots, whole_tokens=whole_tokens)
         self._ask_server = probe
         self._context_tokens = context_tokens
         given = {"grammar": grammar, "top_logprobs": top_logprobs, "n": n, "seeds": seeds}
@@ -241,14 +236,14 @@ class OpenAIEngine:
             began = clock() if began is None or is_stoppable() else began
             data = await self._client.post("/chat/completions", body)
             try:
-                return replies.read(data, n)
+                return replies.read(data, n, began=began)
             except replies.ShapeError as error:
                 raise self._client.malformed(str(error), data, "/chat/completions") from None
 
         found = await self._line.run(attempt, call.timeout_s)
         if isinstance(found[0], JudgeError) and all(isinstance(reply, JudgeError) for reply in found):
             raise found[0]
-        return [replace(reply, began=began) if isinstance(reply, Reply) else reply for reply in found]
+        return found
 
     async def _post(self, path: str, body: dict[str, Any], timeout_s: float | None) -> Any:
         data = encode(body)
@@ -294,19 +289,3 @@ class OpenAIEngine:
 
 def _consecutive(seeds: Sequence[int]) -> bool:
     return all(seed == seeds[0] + index for index, seed in enumerate(seeds))
-
-
-def _bounds(concurrency: int | Sequence[int] | None, max_connections: int) -> tuple[int, int]:
-    _at_least("max_connections", max_connections, 1)
-    pair = (1, max_connections) if concurrency is None else concurrency
-    bounds = [1, pair] if isinstance(pair, int) else list(pair)
-    whole = all(isinstance(bound, int) and not isinstance(bound, bool) for bound in bounds)
-    if len(bounds) != 2 or not whole or not 1 <= bounds[0] <= bounds[1]:
-        fix = "write concurrency=64, or concurrency='[4, 64]'"
-        raise SpecError(Fault("no bounds", field="concurrency", value=repr(concurrency), fix=fix))
-    return min(bounds[0], max_connections), min(bounds[1], max_connections)
-
-
-def _at_least(name: str, value: Any, least: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-        raise SpecError(Fault(f"a number of at least {least:g} is needed", field=name, value=repr(value)))

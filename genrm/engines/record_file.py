@@ -205,7 +205,7 @@ def _open(path: Path) -> BinaryIO:
             with gzip.open(path, "rb") as packed:
                 return _spooled(packed)
         if path.suffix.lower() == ".json":
-            data = orjson.loads(path.read_bytes())
+            data = orjson.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
             if not isinstance(data, list):
                 raise SpecError(Fault("a list of records is needed", str(path), fix="write [{…}, …], or use .jsonl"))
             return _spooled(orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in data)

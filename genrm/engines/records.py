@@ -29,9 +29,9 @@ from genrm.errors import JudgeError, RefusedError, row_error
 VERSION = 1
 HEADER = "genrm_records"
 
-LENGTH = frozenset({"length", "max_tokens", "model_length", "max_output_tokens"})
+LENGTH = frozenset({"length", "max_tokens", "model_length", "max_output_tokens", "incomplete", "abort", "error"})
 REFUSED = frozenset({"content_filter", "content management policy", "refusal", "refused", "safety", "blocklist"})
-"""What providers call an output that a token limit cut, and one that they or the model withheld."""
+"""What providers call an output that ended before its end, and one that they or the model withheld."""
 
 _MASKED = -1000.0
 """Log-probabilities below it stand for tokens that a grammar forbade; some servers write -9999."""
@@ -101,12 +101,12 @@ def outcome_of(record: Mapping[str, Any]) -> Completion | JudgeError:
     text = record["text"]
     if not isinstance(text, str):
         raise TypeError(f"text is a {type(text).__name__}, no string")
-    tokens = {
-        slot: tuple(TextToken(word, float(p), dict(alternatives)) for word, p, alternatives in row)
-        for slot, row in (record.get("tokens") or {}).items()
-    }
+    tokens = {slot: tuple(_token(*token) for token in row) for slot, row in (record.get("tokens") or {}).items()}
     if record.get("logprobs"):
         tokens.setdefault(FREE_TEXT, _openai_tokens(record["logprobs"]))
+    thinking = record.get("thinking")
+    if thinking is not None and not isinstance(thinking, str):
+        raise TypeError(f"thinking is a {type(thinking).__name__}, no string")
     return Completion(
         text,
         _usage(record.get("usage") or {}),
@@ -114,8 +114,18 @@ def outcome_of(record: Mapping[str, Any]) -> Completion | JudgeError:
         tokens,
         cut=isinstance(reason, str) and reason.lower() in LENGTH,
         closed=tuple(record.get("closed") or ()),
-        thinking=record.get("thinking"),
+        thinking=thinking,
     )
+
+
+def _token(text: Any, p: Any, alternatives: Mapping[Any, Any]) -> TextToken:
+    """A token whose probabilities are some; NaN, which JSON files of others can hold, would become a label's."""
+    found = {other: float(weight) for other, weight in alternatives.items()}
+    if not isinstance(text, str) or not all(isinstance(other, str) for other in found):
+        raise TypeError(f"tokens are texts, found {text!r}")
+    if wrong := [weight for weight in (float(p), *found.values()) if not 0.0 <= weight <= 1.0]:
+        raise ValueError(f"the probability of token {text!r} or of its alternatives is {wrong[0]}")
+    return TextToken(text, float(p), found)
 
 
 def _reading(reading: SlotReading) -> dict[str, Any]:
@@ -140,21 +150,33 @@ def _spent(usage: Usage) -> dict[str, Any]:
 
 def _usage(value: Mapping[str, Any]) -> Usage:
     known = {item.name for item in fields(Usage)}
-    return Usage(**{key: number for key, number in value.items() if key in known})
+    found: dict[str, Any] = {key: item for key, item in value.items() if key in known and item is not None}
+    for key, number in found.items():
+        kinds: Any = (int, float) if key == "cost_usd" else (int,)
+        if isinstance(number, bool) or not isinstance(number, kinds) or not 0 <= number < math.inf:
+            raise ValueError(f"usage.{key} is {number!r}, no number from 0")
+    return Usage(**found)
 
 
 def _openai_tokens(logprobs: Any) -> tuple[TextToken, ...]:
     """Tokens with their alternatives from a ``logprobs`` object of the OpenAI API, or from its ``content``."""
     content: Sequence[Mapping[str, Any]] = logprobs["content"] if isinstance(logprobs, Mapping) else logprobs
     return tuple(
-        TextToken(
+        _token(
             token["token"],
-            math.exp(token["logprob"]),
+            _probability(token["logprob"]),
             {
-                other["token"]: math.exp(other["logprob"])
+                other["token"]: _probability(other["logprob"])
                 for other in token.get("top_logprobs") or ()
-                if other["logprob"] > _MASKED
+                if not other["logprob"] <= _MASKED
             },
         )
         for token in content
     )
+
+
+def _probability(logprob: float) -> float:
+    """Of a log-probability; rounding may leave one a little above 0."""
+    if not logprob <= 1e-3:
+        raise ValueError(f"a log-probability is {logprob!r}")
+    return min(1.0, math.exp(logprob))

@@ -77,7 +77,18 @@ class ReplayEngine:
         if record is None:
             return EngineError(f"{self._file.path}: there is no recorded output for {what}", retryable=False)
         try:
-            return outcome_of(record)
+            outcome = outcome_of(record)
+            if isinstance(outcome, Completion):
+                _check_labels(outcome, request)
+            return outcome
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             problem = f"the record for {what} cannot be used: {error}"
             return EngineError(f"{self._file.path}: {problem}", retryable=False)
+
+
+def _check_labels(completion: Completion, request: JudgeRequest) -> None:
+    """Raise ValueError when a label distribution is over another scale than the one that is asked about."""
+    for slot, reading in completion.slots.items():
+        labels = request.output.slots.get(slot)
+        if labels is not None and (stray := sorted(set(reading.p) - set(labels))):
+            raise ValueError(f"slots.{slot} has the label {stray[0]!r}; the scale is {', '.join(labels)}")

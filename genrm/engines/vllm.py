@@ -28,10 +28,9 @@ from genrm.engines.base import Capabilities, Completion, SlotReading, Usage
 from genrm.engines.calls.asking import Settings as Writing
 from genrm.engines.calls.call import Call, Offers, Reply
 from genrm.engines.calls.write import write
-from genrm.engines.chat import Chat
-from genrm.engines.fingerprint import fingerprint
 from genrm.engines.labels import LabelTree
 from genrm.engines.vllm_parts.core import end_core, start_core
+from genrm.engines.vllm_parts.described import describe
 from genrm.engines.vllm_parts.prompts import Prompts
 from genrm.engines.vllm_parts.replies import Reader, usage_of
 from genrm.engines.vllm_parts.requests import (
@@ -48,10 +47,8 @@ from genrm.errors import (
     ContextOverflowError,
     DeadlineError,
     EngineError,
-    Fault,
     JudgeError,
     MissingExtraError,
-    SpecError,
 )
 
 TOP_LOGPROBS = 20
@@ -101,61 +98,33 @@ class VllmEngine:
         self.name = name
         self._settings = Settings(source, dtype, grammar, revision, Path(lora) if lora else None, arguments)
         self._settings.check()
-        self._load(source, revision)
+        found = describe(self._settings)
+        self.model, self.card, self._settings = found.identity, found.card, found.settings
+        self._vocabulary = found.vocabulary
+        self._prompts, self._reader = Prompts(found.chat, found.vocabulary), Reader(found.vocabulary)
+        self.capabilities = Capabilities(
+            prompts=self.card.prompts if self.card else "full",
+            joint=not (self.card and self.card.one_criterion),
+            context_tokens=self._settings.context,
+            control_tokens=found.chat.control_tokens,
+            queues=True,
+        )
         self._core: Any = None
         self._requests: Requests | None = None
         self._turns = Turns(1)
         self._tree = lru_cache(maxsize=1024)(self._find_tree)
+        decision = self.card.decision if self.card else None
         self._writing = Writing(
             exact_slots=exact_slots,
-            # Kept for judges whose decision falls inside the critique; nobody else reads them.
-            alternatives=5 if self.card is not None and self.card.decision is not None else 0,
+            marks=frozenset((decision.met, decision.unmet)) if decision else frozenset(),
+            alternatives=5 if decision else 0,
             control_tokens=self.capabilities.control_tokens,
         )
 
     @staticmethod
-    def accepts_option(name: str) -> bool:
-        """Whether vLLM's engine takes an argument of this name."""
-        # Where vLLM is missing, that is what has to be said, not that it does not know an option.
-        return importlib.util.find_spec("vllm") is None or name in argument_names()
-
-    def _load(self, source: str, revision: str | None) -> None:
-        """All that does not need the weights: tokenizer, template, card and fingerprint."""
-        from transformers import AutoConfig, AutoTokenizer
-
-        from genrm.engines.local.load import check_source, find_card, find_folder, quiet
-        from genrm.engines.local.vocabulary import Vocabulary
-
-        check_source(source)
-        with quiet():
-            try:
-                tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-                config = AutoConfig.from_pretrained(source, revision=revision).get_text_config()
-                self.card = find_card(source, revision)
-                folder = find_folder(source, revision)
-            except (OSError, ValueError) as error:
-                fix = "check the name and the files"
-                raise SpecError(Fault(f"cannot be loaded: {error}", field="model", value=source, fix=fix)) from error
-        card, lora = self.card, self._settings.lora
-        self.model = f"{card.name}@{card.version}" if card else source
-        self.model += f":{fingerprint(folder)}" + (f"+{lora.name}:{fingerprint(lora)}" if lora else "")
-        layers = set(getattr(config, "layer_types", None) or ())
-        self._settings = replace(
-            self._settings,
-            dtype=self._settings.dtype or (card.dtype if card else None),
-            context=getattr(config, "max_position_embeddings", None),
-            hybrid=not layers <= {"full_attention", "sliding_attention", "chunked_attention"},
-        )
-        chat = Chat(tokenizer, source)
-        self._vocabulary = Vocabulary(tokenizer, config.vocab_size)
-        self._prompts, self._reader = Prompts(chat, self._vocabulary), Reader(self._vocabulary)
-        self.capabilities = Capabilities(
-            prompts=card.prompts if card else "full",
-            joint=not (card and card.one_criterion),
-            context_tokens=self._settings.context,
-            control_tokens=chat.control_tokens,
-            queues=True,
-        )
+    def passed_on() -> frozenset[str] | None:
+        """The arguments of vLLM's engine; None, for any, where vLLM is missing: that is what has to be said then."""
+        return None if importlib.util.find_spec("vllm") is None else argument_names()
 
     async def start(self) -> None:
         """Start vLLM; the context length and the room for sequences are known after it.

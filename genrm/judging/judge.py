@@ -24,7 +24,7 @@ from genrm.compiler.render import prompt_digest
 from genrm.engines.base import Engine
 from genrm.engines.budget import Budget, charge_to
 from genrm.engines.model_card import ModelCard
-from genrm.errors import EngineError, Fault, InputError, RunStoppedError, SpecError
+from genrm.errors import EngineError, Fault, InputError, RowError, RunStoppedError, SpecError
 from genrm.judging import runtime
 from genrm.judging.best_votes import check_filter
 from genrm.judging.judgment import Judgment
@@ -225,8 +225,8 @@ class Judge:
             )
         if self.format is not None:
             check_format(self.rubric, self.format, self.engine().capabilities.prompts)
-        settings = Settings(self.votes, self.seed, self.timeout_s, self.format)
-        return _Bound(self.rubric, self.engine(), self._card(), settings, self.identity(), self.budget)
+        settings = Settings(self.votes, self.seed, self.timeout_s, self.format, self.identity())
+        return _Bound(self.rubric, self.engine(), self._card(), settings, self.budget)
 
 
 def with_votes(rubric: Rubric, votes: int | None, rule: str | Mapping[str, Any] | None) -> Rubric:
@@ -281,7 +281,6 @@ class _Bound:
     engine: Engine
     card: ModelCard | None
     settings: Settings
-    identity: Mapping[str, Any]
     budget: Budget | None = None
 
     async def judge(self, row: Row, index: int) -> Judgment:
@@ -295,15 +294,16 @@ class _Bound:
             if sample.id != name:
                 sample = replace(sample, id=name)
             with charge_to(self.budget):
-                judgment = await judge_sample(self.rubric, sample, self.engine, self.card, self.settings)
+                return await judge_sample(self.rubric, sample, self.engine, self.card, self.settings)
         except InputError as error:
             given = row.get("id") if isinstance(row, Mapping) else None
             name = str(given) if isinstance(given, (str, int)) and given != "" else name
-            judgment = Judgment(id=name, status="failed", error=error)
+            return self._failed(name, error)
         except RunStoppedError:
             raise
         except Exception as error:  # a fault of ours that one row brings out must not end the run of all the others
             logger.exception("row %r could not be judged", name)
-            known = EngineError(f"{type(error).__name__}: {error}", retryable=False)
-            judgment = Judgment(id=name, status="failed", error=known)
-        return replace(judgment, judge=self.identity)
+            return self._failed(name, EngineError(f"{type(error).__name__}: {error}", retryable=False))
+
+    def _failed(self, name: str, error: RowError) -> Judgment:
+        return Judgment(id=name, status="failed", judge=self.settings.identity, error=error)

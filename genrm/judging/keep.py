@@ -77,8 +77,8 @@ class Keep:
         Raises:
             SpecError: a file is not what it should be.
         """
-        from genrm.engines.answers import AnswerStore
-        from genrm.engines.cached import CachedEngine
+        from genrm.engines.answers.cached import CachedEngine
+        from genrm.engines.answers.store import AnswerStore
         from genrm.engines.recorder import RecordingEngine
         from genrm.verdicts.read import read_verdicts
 
@@ -93,8 +93,7 @@ class Keep:
                 verdicts = read_verdicts(request, completion, format=self.format)
                 return all(verdict.error is None for verdict in verdicts.values())
 
-            served = model.startswith(("http:", "https:"))
-            address = model.partition("#")[0] if served else getattr(engine, "address", None)
+            address = self.address(model, engine)
             wrapped = CachedEngine(engine, store, options=options, address=address, readable=readable)
         if self.record is not None:
             wrapped = recorder = RecordingEngine(wrapped, self.record, anew=self.anew)
@@ -105,3 +104,10 @@ class Keep:
                     store.close()
                 raise
         return wrapped
+
+    @staticmethod
+    def address(model: str, engine: Engine) -> str | None:
+        """The server that answers; None for models in this process, and for a provider's own."""
+        if model.startswith(("http:", "https:")):
+            return model.partition("#")[0]
+        return getattr(engine, "address", None)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, cast
 
 from genrm.checks import run_check
 from genrm.compiler.compile import compile_sample, shows_reference, whole_rubric
 from genrm.compiler.request import JudgeRequest
-from genrm.engines.base import Engine, Usage
+from genrm.engines.base import NOTHING, Engine, Usage
 from genrm.engines.model_card import ModelCard
 from genrm.errors import (
     DeadlineError,
@@ -40,12 +40,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run fixes for every sample; ``format`` reads the outputs of judges that write in a form of their own."""
+    """What a run fixes for every sample.
+
+    ``format`` reads the outputs of judges that write in a form of their own; ``identity`` is said in every judgment.
+    """
 
     votes: int
     seed: int
     timeout_s: float | None
     format: VerdictFormat | None = None
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def judge_sample(
@@ -59,15 +63,14 @@ async def judge_sample(
     whole = whole_rubric(rubric, sample)
     if not whole.criteria:
         raise InputError("neither the rubric nor the row has criteria; add them to the rubric or as field 'criteria'")
-    rules = await _run_checks([leaf for leaf in whole.leaves() if leaf.cascade is not None], sample)
+    cascades = [leaf for leaf in whole.leaves() if leaf.cascade is not None]
+    rules = await _run_checks(cascades, sample) if cascades else {}
     requests = compile_sample(
         rubric,
         sample,
         capabilities=engine.capabilities,
         temperature=rubric.vote.sampling_temperature(settings.votes),
-        skip=[
-            leaf.id for leaf in whole.leaves() if leaf.cascade is not None and not asks_judge(leaf, rules.get(leaf.id))
-        ],
+        skip=[leaf.id for leaf in cascades if not asks_judge(leaf, rules.get(leaf.id))],
         format=settings.format,
     )
     checks = [leaf for leaf in whole.leaves() if leaf.check is not None and leaf.cascade is None]
@@ -76,7 +79,7 @@ async def judge_sample(
         *(asyncio.to_thread(run_check, leaf, sample) for leaf in checks),
     )
     votes: dict[str, tuple[Verdict, ...]] = {}
-    usage = Usage()
+    usage = NOTHING
     for answer in answers:
         if isinstance(answer, Verdict):
             votes[answer.criterion] = (answer,)
@@ -90,14 +93,15 @@ async def judge_sample(
             for name, made in known.items()
             if made and name in votes
         }
+    about: dict[str, Any] = {"id": sample.id, "judge": settings.identity, "usage": usage}
     try:
-        judgment = tally(whole, votes, rules)
+        judgment = tally(whole, votes, rules, **about, row_criteria=sample.criteria)
     except ValueError as error:  # weights that cannot be aggregated: the criteria of this row made them so
         raise InputError(f"field 'criteria': {error}") from None
-    criteria = judgment.criteria
-    if known:
-        criteria = {name: replace(result, in_domain=known.get(name)) for name, result in criteria.items()}
-    return replace(judgment, id=sample.id, usage=usage, criteria=criteria, row_criteria=sample.criteria)
+    if not known:
+        return judgment
+    criteria = {name: replace(result, in_domain=known.get(name)) for name, result in judgment.criteria.items()}
+    return replace(judgment, criteria=criteria)
 
 
 async def gather_all(*works: Awaitable[T]) -> list[T]:
@@ -113,8 +117,6 @@ async def gather_all(*works: Awaitable[T]) -> list[T]:
 
 
 async def _run_checks(leaves: Sequence[Criterion], sample: Sample) -> dict[str, Verdict]:
-    if not leaves:
-        return {}
     found = await asyncio.gather(*(asyncio.to_thread(run_check, leaf, sample) for leaf in leaves))
     return {verdict.criterion: verdict for verdict in found}
 
@@ -144,7 +146,7 @@ async def _ask_enough(
         return await _ask(request, engine, card, settings)
     asked = {leaf.id: leaf for leaf in rubric.leaves() if leaf.id in request.output.slots}
     votes: dict[str, tuple[Verdict, ...]] = dict.fromkeys(asked, ())
-    usage, done, size = Usage(), 0, min(stopping.min, len(request.seeds))
+    usage, done, size = NOTHING, 0, min(stopping.min, len(request.seeds))
     while size:
         part = replace(request, seeds=request.seeds[done : done + size], first_vote=done)
         answer = await _ask(part, engine, card, settings)
@@ -185,7 +187,7 @@ async def _ask(request: JudgeRequest, engine: Engine, card: ModelCard | None, se
     ]
     votes = {slot: tuple(verdicts[slot] for verdicts in read) for slot in slots}
     # What a failed vote cost counts too.
-    return _Answer(votes, sum((c.usage for c in completions if c.usage is not None), Usage()))
+    return _Answer(votes, sum((c.usage for c in completions if c.usage is not None), NOTHING))
 
 
 def _given_up(request: JudgeRequest, engine: Engine, error: JudgeError) -> _Answer:

@@ -19,6 +19,8 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from genrm.errors import EngineError
+
 if TYPE_CHECKING:
     from genrm.engines.base import Engine
     from genrm.judging.keep import Keep
@@ -29,6 +31,7 @@ T = TypeVar("T")
 
 CLOSE_SECONDS = 10.0
 """How long the exit of a process waits for its engines."""
+CLOSED = "genrm's engines were shut down before there was an answer"
 
 
 class Runtime:
@@ -39,6 +42,9 @@ class Runtime:
         self._engines: dict[tuple[str, str], Engine] = {}
         self._kept: dict[tuple[object, ...], Engine] = {}
         self._lock = threading.Lock()
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._ended: set[asyncio.Task[Any]] = set()
+        self._closing = False
         self._thread = threading.Thread(target=self._serve, name="genrm", daemon=True)
         self._thread.start()
 
@@ -47,8 +53,28 @@ class Runtime:
         self.loop.run_forever()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Start a coroutine on the private loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        """Start a coroutine on the private loop.
+
+        Raises:
+            EngineError: it is closed.
+        """
+        if self._closing:
+            coroutine.close()
+            raise EngineError(CLOSED)
+        return asyncio.run_coroutine_threadsafe(self._until_closed(coroutine), self.loop)
+
+    async def _until_closed(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls.add(task)
+        try:
+            return await coroutine
+        except asyncio.CancelledError:
+            if task not in self._ended:
+                raise
+            raise EngineError(CLOSED) from None
+        finally:
+            self._calls.discard(task)
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the private loop and wait for its result.
@@ -85,12 +111,23 @@ class Runtime:
             return self._kept[*key, keep]
 
     def close(self) -> None:
-        """Close every engine and stop the loop; an engine that is deep in a computation is left to itself."""
+        """End what is under way, close every engine and stop the loop.
+
+        Whoever waits for a result gets an :class:`EngineError`; an engine that is deep in a computation is left to
+        itself.
+        """
         with self._lock:
             engines, self._engines = list(self._engines.values()), {}
             kept, self._kept = list(self._kept.values()), {}
 
         async def close_all() -> None:
+            # On a loop that has stopped, callers would wait for ever.
+            # Nobody waits for those that are being cancelled already.
+            self._ended = {call for call in self._calls if not call.cancelling()}
+            for call in self._ended:
+                call.cancel()
+            if self._calls:
+                await asyncio.wait(set(self._calls), timeout=CLOSE_SECONDS)
             # First what waits to be written: an engine may take its time.
             for wrapper in kept:
                 if (release := getattr(wrapper, "release", None)) is not None:
@@ -103,7 +140,8 @@ class Runtime:
                 await asyncio.wait_for(closing, CLOSE_SECONDS)
 
         if self._thread.is_alive():
-            self.call(close_all())
+            self._closing = True
+            asyncio.run_coroutine_threadsafe(close_all(), self.loop).result()
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(timeout=5)
 

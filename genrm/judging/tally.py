@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,8 @@ Votes = Mapping[str, Sequence[Verdict]]
 """Per criterion id, its verdicts in vote order (a check has one)."""
 
 
-def tally(rubric: Rubric, votes: Votes, rules: Mapping[str, Verdict] = MappingProxyType({})) -> Judgment:
-    """All votes of a sample as its judgment, without id, judge and usage, which the caller knows.
+def tally(rubric: Rubric, votes: Votes, rules: Mapping[str, Verdict] = MappingProxyType({}), **known: Any) -> Judgment:
+    """All votes of a sample as its judgment.
 
     The one scoring core: live judging and re-scoring both end here. Probabilities are brought to the digits that an
     output row keeps before anything is computed from them, so a stored row has the same reward.
@@ -33,6 +34,7 @@ def tally(rubric: Rubric, votes: Votes, rules: Mapping[str, Verdict] = MappingPr
     Args:
         rubric: with the sample's own criteria.
         rules: per criterion with a cascade, what its check said.
+        known: fields of the judgment that the votes say nothing of: ``id``, ``judge``, ``usage``, ``row_criteria``.
 
     Raises:
         ValueError: the weights of the criteria cannot be aggregated.
@@ -47,13 +49,13 @@ def tally(rubric: Rubric, votes: Votes, rules: Mapping[str, Verdict] = MappingPr
     if status == "failed":
         reward = None
     return Judgment(
-        id="",
         status=status,
         reward=reward,
         reward_std=None if reward is None else _spread(rubric, leaves, said, rules),
         reward_parts=None if reward is None else reward_parts(rubric, scores),
         criteria=results,
         error=_first(failed),
+        **({"id": ""} | known),
     )
 
 
@@ -63,10 +65,8 @@ def _result(
     stopping = stopping_of(rubric.vote) if verdicts else None
     keep = rubric.vote.keep_best
     result = tally_criterion(criterion, verdicts, rubric.vote.rule, stopping=stopping, keep=keep)
-    tokens = tuple(verdict.token_p for verdict in verdicts) if rubric.vote.weighs_tokens else ()
-    meta = tuple(verdict.meta for verdict in verdicts)
-    scored = meta if any(score is not None for score in meta) else ()
-    result = replace(result, votes_p=tuple(verdict.p for verdict in verdicts), token_p=tokens, meta=scored)
+    if rubric.vote.weighs_tokens:
+        result = replace(result, token_p=tuple(verdict.token_p for verdict in verdicts))
     return settle(criterion, rule, result)
 
 

@@ -63,11 +63,16 @@ def tally_criterion(
         keep: the filter before the rule; the votes that it leaves out stand in the row and count for nothing.
     """
     said = [verdict for verdict in verdicts if verdict.label is not None]
-    labels = tuple(verdict.label for verdict in verdicts)
-    critiques = tuple(verdict.critique for verdict in verdicts)
+    meta = tuple(verdict.meta for verdict in verdicts)
+    by_vote: dict[str, Any] = {
+        "votes": tuple(verdict.label for verdict in verdicts),
+        "critiques": tuple(verdict.critique for verdict in verdicts),
+        "votes_p": tuple(verdict.p for verdict in verdicts),
+        "meta": meta if any(score is not None for score in meta) else (),
+    }
     if not said:
         error = next((v.error for v in verdicts if v.error), EngineError("the judge returned no verdict"))
-        return CriterionJudgment(status="failed", votes=labels, critiques=critiques, error=error)
+        return CriterionJudgment(status="failed", error=error, **by_vote)
     chosen = Rule.parse(rule) if criterion.is_judged else ONE_VERDICT
     kept: tuple[int, ...] = ()
     try:
@@ -78,7 +83,7 @@ def tally_criterion(
     except ValueError as fault:
         # What the rule needs is missing from these votes: no other rule stands in for it.
         error = EngineError(f"the votes cannot be combined: {fault}")
-        return CriterionJudgment(status="failed", votes=labels, critiques=critiques, error=error)
+        return CriterionJudgment(status="failed", error=error, **by_vote)
     score = _score(chosen, voted)
     standing = _standing(said, voted.label)
     distributions = [verdict.p for verdict in said if verdict.p is not None]
@@ -90,8 +95,6 @@ def tally_criterion(
         score=score,
         p=pooled(distributions) if len(distributions) == len(said) else None,
         critique=standing.critique,
-        critiques=critiques,
-        votes=labels,
         agreement=voted.agreement,
         value=None if abs(score - voted.value) < 1e-12 else voted.value,
         se=voted.se,
@@ -104,6 +107,7 @@ def tally_criterion(
         kept=kept,
         checked=_checked([verdict.checked for verdict in said]),
         error=next((v.error for v in verdicts if v.error), None),
+        **by_vote,
     )
 
 

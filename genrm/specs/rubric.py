@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -103,10 +102,13 @@ class Rubric(BaseModel):
             return overall(self.reward.rule, self.criteria)
         return self.criteria
 
-    def leaves(self) -> Iterator[Criterion]:
+    def leaves(self) -> tuple[Criterion, ...]:
         """The criteria that get a verdict, in rubric order."""
-        for criterion in self.scored:
-            yield from criterion.leaves()
+        return self._leaves
+
+    @cached_property
+    def _leaves(self) -> tuple[Criterion, ...]:
+        return tuple(leaf for criterion in self.scored for leaf in criterion.leaves())
 
     def with_criteria(self, extra: tuple[Criterion, ...]) -> Rubric:
         """This rubric with the criteria of one sample appended.
@@ -119,24 +121,23 @@ class Rubric(BaseModel):
         criteria = self.criteria + extra
         check_criteria(criteria)
         check_reward(self.reward, criteria)
-        whole = self.model_copy(update={"criteria": criteria})
-        # The copy brings along what the original has cached.
-        whole.__dict__.pop("digest", None)
-        return whole
+        return self._changed(criteria=criteria)
 
     def with_reward(self, reward: RewardSpec) -> Rubric:
         """This rubric with another reward; its digest is another one too. Raises ValueError where it does not fit."""
         if self.criteria:
             check_reward(reward, self.criteria)
-        changed = self.model_copy(update={"reward": reward})
-        changed.__dict__.pop("digest", None)
-        return changed
+        return self._changed(reward=reward)
 
     def with_vote(self, vote: Vote) -> Rubric:
         """This rubric with another way to vote; its digest is another one too."""
-        changed = self.model_copy(update={"vote": vote})
+        return self._changed(vote=vote)
+
+    def _changed(self, **update: Any) -> Rubric:
+        changed = self.model_copy(update=update)
         # A copy takes cached values along.
-        changed.__dict__.pop("digest", None)
+        for name in ("digest", "_leaves"):
+            changed.__dict__.pop(name, None)
         return changed
 
     @cached_property

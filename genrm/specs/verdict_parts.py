@@ -140,6 +140,8 @@ class Numbers(BaseModel):
     def _range(self) -> Numbers:
         if self.min >= self.max:
             raise wrong(f"min {self.min:g} is not below max {self.max:g}", "give a min below max")
+        if (self.max - self.min) / self.step > 10_000:
+            raise wrong("there are more than 10,000 numbers to say", "give a larger step, or a nearer max")
         return self
 
     def holds(self, number: Decimal) -> bool:

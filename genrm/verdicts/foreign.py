@@ -66,7 +66,13 @@ def read_foreign(
         found = _find(spec, answer, list(slots), cut)
     except JudgeError as error:
         return {slot: Verdict(slot, error=error) for slot in slots}
-    return {slot: _verdict(spec, slot, names, answer, found.get(slot), completion) for slot, names in slots.items()}
+    verdicts = {}
+    for slot, names in slots.items():
+        try:
+            verdicts[slot] = _verdict(spec, slot, names, answer, found.get(slot), completion)
+        except JudgeError as error:
+            verdicts[slot] = Verdict(slot, error=error)
+    return verdicts
 
 
 def _verdict(
@@ -216,6 +222,12 @@ def _from_tokens(
     if read.token >= len(tokens):
         raise _none(completion.cut, f"the output has {len(tokens)} tokens, and the verdict is number {read.token + 1}")
     token = tokens[read.token]
+    if (
+        (behind := tokens[read.token + 1 : read.token + 2])
+        and token.text[-1:].isalnum()
+        and behind[0].text[:1].isalnum()
+    ):
+        raise UnparseableError(f"the token {excerpt(token.text)} is only the beginning of a word")
     mass = dict.fromkeys(names, 0.0)
     for text, weight in {**token.alternatives, token.text: token.p}.items():
         if (meant := spec.label_of(text, names)) is not None:
@@ -233,8 +245,11 @@ def _region(answer: str, place: str) -> tuple[int, int]:
     """Where the format looks: everything, or the first or the last line that shows something."""
     if place not in ("first_line", "last_line"):
         return 0, len(answer)
-    lines = [match.span() for match in re.finditer(r"[^\n]*\S[^\n]*", answer)]
-    return lines[0] if place == "first_line" else lines[-1]
+    lines = answer.split("\n")
+    shown = [number for number, line in enumerate(lines) if line.strip()]
+    number = shown[0 if place == "first_line" else -1]
+    start = sum(len(line) + 1 for line in lines[:number])
+    return start, start + len(lines[number])
 
 
 def _shows_nothing(text: str) -> bool:

@@ -7,7 +7,8 @@
     ([], False)
 
 An object that is begun and not ended hides everything inside and behind it: what a judge quoted in a critique that was
-cut must not be taken for its verdict.
+cut must not be taken for its verdict. One that ends and is not JSON (a comma too many, a comment) hides what is inside
+and before it: the verdict may be what cannot be read, and what is left a quotation.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from genrm.errors import UnparseableError
+from genrm.errors import UnparseableError, excerpt
 
 MAX_BRACES = 2_000
 """Opening braces that are tried in one text: prose full of braces costs time for each."""
 
-_OPENS_OBJECT = re.compile(r'\{\s*("|$)')
+MAX_SCANNED = 10_000_000
+"""Characters that are gone through for the ends of braces: one that never ends costs the rest of the text."""
+
+_OPENS_OBJECT = re.compile(r"\{\s*([\"']|$)")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}"]', re.DOTALL)
 
 
@@ -39,23 +43,31 @@ def json_objects(text: str) -> tuple[list[FoundObject], bool]:
     """The outermost JSON objects of a text, and whether all that begin also end.
 
     Raises:
-        UnparseableError: an object says two things under one key, or there are too many braces to look at.
+        UnparseableError: an object says two things under one key, is not JSON and none stands behind it, or there are
+            too many braces to look at.
     """
     found: list[FoundObject] = []
-    start, tried = text.find("{"), 0
+    start, tried, scanned, broken = text.find("{"), 0, 0, False
     while start >= 0:
         tried += 1
-        if tried > MAX_BRACES:
-            raise UnparseableError(f"the output has more than {MAX_BRACES:,} braces, which no verdict needs")
+        if tried > MAX_BRACES or scanned > MAX_SCANNED:
+            raise UnparseableError(f"the output has too many braces to look at: {excerpt(text)}")
         end = _end(text, start)
-        if end is None and _OPENS_OBJECT.match(text, start):
+        scanned += (len(text) if end is None else end) - start
+        opens = _OPENS_OBJECT.match(text, start) is not None
+        if end is None and opens:
             return found, False
         value = None if end is None else _object(text[start:end])
         if value is None or end is None:
-            start = text.find("{", start + 1)
+            if opens:
+                broken = True
+                found.clear()
+            start = text.find("{", end if opens and end is not None else start + 1)
         else:
             found.append(FoundObject(value, start, end))
             start = text.find("{", end)
+    if broken and not found:
+        raise UnparseableError(f"the output has an object that is not JSON: {excerpt(text)}")
     return found, True
 
 

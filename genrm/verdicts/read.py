@@ -60,7 +60,8 @@ def read_verdicts(
 def _answers(plan: OutputPlan, completion: Completion) -> dict[str, Answer | TruncatedError | UnparseableError]:
     """What the output says about each slot; where it breaks the plan at one, the others keep their answers."""
     try:
-        return dict.fromkeys(plan.slots, plan.parse(completion.text, cut=completion.cut))
+        answer = completion.answer or plan.parse(completion.text, cut=completion.cut)
+        return dict.fromkeys(plan.slots, answer)
     except TruncatedError as error:
         return dict.fromkeys(plan.slots, error)
     except UnparseableError as error:

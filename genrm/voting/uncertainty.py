@@ -10,6 +10,7 @@ Arrays have the shape (…, votes); a mask is True where there is a vote.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -151,7 +152,7 @@ def keep_best(meta_scores: ArrayLike, k: int, *, mask: ArrayLike | None = None) 
     """
     s = np.asarray(meta_scores, dtype=np.float64)
     m = np.ones(s.shape, dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
-    if k < 1 or k != int(k):
+    if isinstance(k, bool) or not math.isfinite(k) or k < 1 or k != int(k):
         raise ValueError(f"a whole number of votes is kept, at least one, found k = {k}")
     if not np.isfinite(s[m]).all():
         raise ValueError("meta scores are finite; mask the votes that have none")

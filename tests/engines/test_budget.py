@@ -93,6 +93,25 @@ def test_it_ends_when_nothing_is_in_flight_that_could_leave_some_over():
     assert "0.55" in str(found[1])
 
 
+def test_who_waits_when_it_ends_asks_for_nothing_more():
+    budget, asked = Budget(1.0), []
+
+    async def call(usd, cost):
+        async with Purse(budget, usd) as purse:
+            asked.append(usd)
+            await asyncio.sleep(0.001)
+            purse.paid(cost)
+
+    async def run():
+        return await asyncio.gather(call(0.9, 0.8), call(0.5, 0.1), call(0.1, 0.1), return_exceptions=True)
+
+    found = asyncio.run(run())
+    assert [type(result) for result in found] == [type(None), RunStoppedError, RunStoppedError]
+    # 0.1 would fit, but the run ends, and nobody would see what it bought.
+    assert asked == [0.9]
+    assert budget.spent_usd == pytest.approx(0.8)
+
+
 def test_cancelled_while_waiting():
     budget = Budget(1.0)
 

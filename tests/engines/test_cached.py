@@ -10,10 +10,10 @@ import pytest
 
 from genrm.compiler.output import Free, Thinking, plan_output
 from genrm.compiler.request import JudgeRequest
-from genrm.engines.answer_key import AnswerKey, label_of
-from genrm.engines.answers import AnswerStore
+from genrm.engines.answers.cached import CachedEngine
+from genrm.engines.answers.key import AnswerKey, label_of
+from genrm.engines.answers.store import AnswerStore
 from genrm.engines.base import Capabilities, Completion, SlotReading, Usage
-from genrm.engines.cached import CachedEngine
 from genrm.engines.calls.call import Offers
 from genrm.errors import EngineError, RunStoppedError, TruncatedError
 

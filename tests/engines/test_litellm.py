@@ -13,6 +13,7 @@ pytest.importorskip("litellm", reason="the extra [api] is not installed")
 from genrm.compiler.output import Thinking, plan_output
 from genrm.compiler.request import JudgeRequest
 from genrm.engines import open_engine
+from genrm.engines.answers.key import AnswerKey
 from genrm.engines.api.prices import Prices, most_prompt_tokens, prices_of
 from genrm.engines.base import Completion
 from genrm.errors import (
@@ -24,6 +25,7 @@ from genrm.errors import (
     RefusedError,
     SpecError,
 )
+from genrm.judging.keep import Keep
 from genrm.verdicts.read import read_verdicts
 from tests.engines.api_wire import ApiWire, Fault, Said
 
@@ -66,6 +68,20 @@ def judge(wire):
         return asyncio.run(run())
 
     return call
+
+
+def test_servers_that_the_environment_names_have_answers_of_their_own(monkeypatch):
+    def key():
+        engine = open_engine(f"litellm:{OPENAI}")
+        request = JudgeRequest((), plan_output({"correct": ("no", "yes")}, critique_tokens=4))
+        return AnswerKey(engine, {}, Keep("answers.db").address(f"litellm:{OPENAI}", engine)).of(request)
+
+    keys = [key()]
+    for address in ("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"):
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        keys.append(key())
+    assert len(set(keys)) == 3
+    assert key() == keys[-1]
 
 
 def label(judge, completion) -> str | None:

@@ -72,7 +72,8 @@ def test_folders_and_files_that_hold_no_model_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"batchsize": 3}, "unknown engine option"),
+        ({"batchsize": 3}, "unknown engine option.*did you mean 'batch_size'"),
+        ({"warp": 9}, "unknown engine option.*use .*dtype"),
         ({"batch_size": 0}, "at least 1"),
         ({"threads": -1}, "at least 1"),
         ({"dtype": "int3"}, "float32"),
@@ -221,3 +222,18 @@ def test_damaged_weights_are_a_fault_of_the_model(model_folder, tmp_path):
     (folder / "model.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(SpecError, match="cannot be loaded"):
         open_engine(f"hf:{folder}", device="cpu")
+
+
+@pytest.mark.parametrize("model", ["http://localhost:1/v1", "litellm:openai/gpt-4o"])
+@pytest.mark.parametrize("name", ["api_key", "API-KEY", "token", "authorization"])
+def test_a_key_that_is_given_as_an_option_is_not_repeated(model, name):
+    if model.startswith("litellm"):
+        pytest.importorskip("litellm")
+    with pytest.raises(SpecError, match="api_key_env=NAME") as caught:
+        open_engine(model, **{name: "sk-very-secret"})
+    assert "very-secret" not in str(caught.value)
+
+
+def test_an_address_without_http_is_answered_with_one():
+    with pytest.raises(SpecError, match=r"write http://localhost:8000/v1$"):
+        open_engine("localhost:8000/v1")

@@ -246,3 +246,26 @@ def test_a_free_output_of_a_local_model(open_hf):
     silent = plan_output(SLOTS, critique_tokens=9, free=Free("x@y", 12))
     [plain] = asyncio.run(engine.complete(JudgeRequest(asked.messages, silent, (1,), 1.0)))
     assert (plain.text, plain.tokens) == (first.text, {})
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"logprobs": [{"token": "A", "logprob": float("nan")}]},
+        {"logprobs": [{"token": "A", "logprob": 5000.0}]},
+        {"tokens": {"text": [["A", float("nan"), {}]]}},
+        {"usage": {"prompt_tokens": "many"}},
+        {"usage": {"cost_usd": float("nan")}},
+    ],
+)
+def test_a_record_with_a_number_that_is_none_is_an_error(field):
+    from genrm.engines.records import outcome_of
+
+    with pytest.raises(ValueError, match=r"log-prob|probability|usage"):
+        outcome_of({"id": "1", "text": "A"} | field)
+
+
+def test_an_aborted_output_was_cut():
+    from genrm.engines.records import outcome_of
+
+    assert outcome_of({"id": "1", "text": "[[A]]", "finish_reason": "abort"}).cut

@@ -236,6 +236,27 @@ def test_log_probabilities_leave_forbidden_tokens_out(vocabulary):
     assert [p for _, p in reply.tokens[0].top] == [-0.1, -2.4]
 
 
+def test_alternatives_are_spelled_only_where_somebody_looks(vocabulary, monkeypatch):
+    ids = vocabulary.encode("1 10")
+    logprobs = [-0.1, -0.1, -2.4] * len(ids)
+    flat = SimpleNamespace(
+        start_indices=list(range(0, len(logprobs), 3)),
+        end_indices=list(range(3, len(logprobs) + 1, 3)),
+        token_ids=[other for token in ids for other in (token, token, 7)],
+        logprobs=logprobs,
+    )
+    reader, spelled = Reader(vocabulary), []
+    piece = vocabulary.piece
+    monkeypatch.setattr(vocabulary, "piece", lambda token: spelled.append(token) or piece(token))
+    reply = reader.reply(_output(ids, logprobs=flat), Usage())
+    assert 7 not in spelled
+    for token in reply.tokens:
+        assert len(token.top) == 2
+        assert token.top[0] == (token.data, -0.1)
+        assert list(token.top)[1:] == token.top[1:] == [(piece(7), -2.4)]
+    assert 7 in spelled
+
+
 def test_a_shared_prompt_counts_once():
     outputs = [SimpleNamespace(token_ids=[1, 2]), SimpleNamespace(token_ids=[3])]
     result = SimpleNamespace(outputs=outputs, prompt_token_ids=[0] * 10, num_cached_tokens=8)

@@ -230,17 +230,17 @@ def test_a_broken_grammar_fails_its_call_alone(engine):
 
 
 @pytest.mark.parametrize(
-    ("options", "field"),
+    ("options", "words"),
     [
         ({"structured_outputs_config": {"backend": "auto"}}, "structured_outputs_config"),
         ({"grammar": "auto"}, "grammar"),
         ({"logprobs_mode": "processed_logprobs"}, "logprobs_mode"),
-        ({"tensor_paralel_size": 2}, "tensor_paralel_size"),
+        ({"tensor_paralel_size": 2}, "did you mean 'tensor_parallel_size'"),
         ({"lora": "nowhere"}, "lora"),
     ],
 )
-def test_a_wrong_option_names_its_field(vllm_model, options, field):
-    with pytest.raises(SpecError, match=field):
+def test_a_wrong_option_is_named(vllm_model, options, words):
+    with pytest.raises(SpecError, match=words):
         open_engine(f"vllm:{vllm_model}", **options)
 
 

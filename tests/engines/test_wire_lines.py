@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from genrm.engines.wire import retry
 from genrm.engines.wire.circuit import Circuit, stoppable
 from genrm.engines.wire.faults import AttemptError
 from genrm.engines.wire.limits import Limiter
@@ -208,6 +209,66 @@ def test_a_hang_ends_at_the_deadline_and_an_attempt_of_its_own_is_made_again():
     server.hangs = 2
     assert run(server.line(attempt_s=0.05).run(server.attempt, 60)) == "answer"
     assert server.attempts == 3
+
+
+def test_what_the_limit_is_cut_to_is_logged(caplog):
+    async def overload():
+        limiter = Limiter(start=16)
+        turns = [await limiter.acquire() for _ in range(16)]
+        for turn in turns:
+            turn.overloaded = True
+            limiter.release(turn)
+
+    with caplog.at_level("DEBUG", logger="genrm"):
+        run(overload())
+    assert [record.getMessage() for record in caplog.records] == ["overloaded: at most 8 calls in flight, not 16"]
+
+
+def test_a_connection_that_hangs_leaves_time_for_another_one(monkeypatch):
+    class Hanging(Server):
+        async def attempt(self):
+            self.attempts += 1
+            if self.attempts == 1:
+                await asyncio.sleep(3600)
+            return "answer"
+
+    monkeypatch.setattr(retry, "LEAST_ATTEMPT_S", 0.01)
+    server = Hanging("")
+    assert run(server.line().run(server.attempt, 10)) == "answer"
+    assert server.attempts == 2
+    # The last attempt has all the time there is.
+    server = Hanging("")
+    with pytest.raises(DeadlineError, match=r"within 0\.2 s"):
+        run(server.line(backoff=Backoff(tries=1)).run(server.attempt, 0.2))
+
+
+def test_a_short_deadline_is_left_to_one_slow_answer():
+    line = Server("").line()
+    assert line._limit(60, 0) == 60
+    assert line._limit(600, 0) == 300
+    assert line._limit(None, 0) is None
+    assert Server("").line(attempt_s=5)._limit(600, 3) == 5
+
+
+@pytest.mark.parametrize("run_goes_on", [False, True])
+def test_a_turn_that_does_not_come_back_in_time_ends_the_call(run_goes_on):
+    async def watch():
+        server = Server(broken())
+        limiter = Limiter(start=1, most=1)
+        line = server.line(limiter=limiter, min_calls=100)
+
+        async def attempt():
+            # Somebody else takes the only turn and keeps it.
+            held.append(asyncio.create_task(limiter.acquire(first=True)))
+            await asyncio.sleep(0)
+            return await server.attempt()
+
+        held = []
+        with stoppable() if run_goes_on else nullcontext():
+            await line.run(attempt, 0.3)
+
+    with pytest.raises(EngineError, match="broken"):
+        run(watch())
 
 
 def test_waiting_for_a_turn_costs_nothing_of_the_deadline():

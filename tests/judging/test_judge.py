@@ -1,6 +1,7 @@
 """The Judge around an engine: votes, failures, rewards, order, and where it may be called from."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import pickle
@@ -316,10 +317,10 @@ def test_a_fault_of_ours_fails_its_row_alone(scripted, monkeypatch, caplog):
 
     real = pointwise.tally
 
-    def break_the_first(*given):
+    def break_the_first(*given, **known):
         if not caplog.records:
             raise KeyError("oops")
-        return real(*given)
+        return real(*given, **known)
 
     monkeypatch.setattr(pointwise, "tally", break_the_first)
     broken, fine = judge(max_in_flight=1).judge_many([{"response": "x", "id": "a"}, {"response": "x", "id": "b"}])
@@ -357,6 +358,62 @@ def test_a_stream_left_early_cancels_what_is_under_way(scripted):
 
     assert asyncio.run(asyncio.wait_for(first(), 20)) == "0"
     assert sorted(cancelled) == ["1", "2"]
+
+
+def test_a_shutdown_ends_what_is_under_way(scripted):
+    asked = threading.Event()
+    engine = scripted(lambda request, vote, slot: "yes")
+
+    async def hang(request):
+        asked.set()
+        await asyncio.sleep(3600)
+
+    engine.complete = hang
+    outcomes = []
+
+    def wait(how):
+        try:
+            outcomes.append(how())
+        except EngineError as error:
+            outcomes.append(str(error))
+
+    async def stream():
+        return [judgment async for judgment in judge().stream([{"response": "x"}])]
+
+    waiting = []
+    for how in (lambda: judge().judge(response="x"), lambda: asyncio.run(stream())):
+        waiting.append(threading.Thread(target=wait, args=(how,), daemon=True))
+        waiting[-1].start()
+        assert asked.wait(20)
+        asked.clear()
+    old = runtime.current()
+    runtime.shutdown()
+    for thread in waiting:
+        thread.join(20)
+    assert [text.count("shut down") for text in outcomes] == [1, 1]
+    with pytest.raises(EngineError, match="shut down"):
+        old.call(asyncio.sleep(0))
+
+
+def test_a_shutdown_is_silent_about_what_was_cancelled_before(scripted, caplog):
+    asked = threading.Event()
+    engine = scripted(lambda request, vote, slot: "yes")
+
+    async def slow_to_end(request):
+        asked.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.2)
+
+    engine.complete = slow_to_end
+    work = runtime.current().submit(judge().engine().complete(None))
+    assert asked.wait(20)
+    work.cancel()
+    runtime.shutdown()
+    del work
+    gc.collect()
+    assert not caplog.records
 
 
 def test_the_exit_of_a_process_does_not_wait_for_a_stuck_engine(scripted, monkeypatch):

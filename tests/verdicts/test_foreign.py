@@ -68,6 +68,9 @@ def test_a_cut_output_says_nothing_and_an_unfinished_one_nothing_else(name, numb
 
 QUOTING = {
     ("arena-hard", 3),
+    ("arena-hard", 5),
+    ("equal-or-not", 2),
+    ("mt-bench-rating", 4),
     ("boxed", 2),
     ("final-decision", 2),
     ("json", 3),
@@ -216,3 +219,37 @@ def test_a_slow_expression_is_stopped():
 
 def test_braces_without_end_are_no_endless_work():
     assert "braces" in str(one("json", "{" * 100_000).error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"quote": {"label": "A"}, "label": "B",}',
+        'It says {"label": "A"}. {"label": "B",}',
+        "It says {\"label\": \"A\"}. {'label': 'B'}",
+        '{"quote": {"label": "A"} /* no */, "label": "B"}',
+    ],
+)
+def test_an_object_that_is_not_json_leaves_no_quotation_for_a_verdict(text):
+    assert "not JSON" in str(one("json", text).error)
+    assert one("json", text + ' {"label": "B"}').label == "B"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("json", "{x " * 1900 + '"a" ' * 60_000), ("pandalm", "1\n" + " " * 200_000)]
+)
+def test_long_outputs_are_read_in_little_time(name, text):
+    assert one(name, text, ("1", "2")).label == ("1" if name == "pandalm" else None)
+
+
+def test_a_critique_whose_expression_takes_too_long_is_an_error_of_its_verdict(monkeypatch):
+    def too_slow(*_):
+        raise UnparseableError("the expression took more than 1 s", retryable=False)
+
+    monkeypatch.setattr("genrm.verdicts.foreign._critique", too_slow)
+    assert isinstance(one("mt-bench-pair", "[[A]]").error, UnparseableError)
+
+
+def test_a_token_that_begins_a_longer_word_is_no_label():
+    tokens = {FREE_TEXT: (TextToken("No", 0.9, {"No": 0.9}), TextToken("thing", 0.9, {}))}
+    assert one("yes-no-token", "Nothing", ("no", "yes"), tokens=tokens).label is None

@@ -161,3 +161,9 @@ def test_errors_against_a_consensus_leave_out_what_has_none():
     errors, known = label_errors(labels, consensus.label, truth_mask=consensus.mask)
     assert known.tolist() == [[True] * 3, [False] * 3, [True] * 3]
     assert errors.tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("accuracy", [[1.2, 0.5, 0.5], [-0.1, 0.5, 0.5], [float("nan"), 0.5, 0.5]])
+def test_what_is_no_accuracy_is_not_called_infinite(accuracy: list[float]) -> None:
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        log_odds_weights(accuracy)

@@ -79,6 +79,9 @@ def test_the_beta_distribution_against_a_plain_sum(a, b):
 def test_half_a_vote_is_not_kept():
     with pytest.raises(ValueError, match="whole number"):
         keep_best([1.0, 2.0], 1.5)  # type: ignore[arg-type]
+    for k in (True, math.inf, math.nan):
+        with pytest.raises(ValueError, match="whole number"):
+            keep_best([1.0, 2.0], k)  # type: ignore[arg-type]
 
 
 def test_the_margin_is_the_lead_of_the_likeliest_label():

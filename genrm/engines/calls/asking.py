@@ -28,7 +28,8 @@ class Settings:
         whole_tokens: where an alternative that several labels begin with can be split by no call, take it for the label
             that it spells (1, not 10) if the longer ones have tokens of their own there: an assumption that holds for
             models that write what their tokenizer would. Without it such a slot has no distribution.
-        alternatives: how many are kept per token of a critique, for judges whose decision falls inside it.
+        marks: tokens of a critique at which the judge decides, without blanks around them; most judges have none.
+        alternatives: how many are kept at each mark; those of other tokens are never looked at.
         control_tokens: of the judge's tokenizer; kept out of the judge's own words when they are shown to it again.
     """
 
@@ -36,6 +37,7 @@ class Settings:
     reasks: int = 2
     top_logprobs: int | None = None
     whole_tokens: bool = False
+    marks: frozenset[str] = frozenset()
     alternatives: int = 0
     control_tokens: frozenset[str] = frozenset()
 

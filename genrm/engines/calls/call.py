@@ -11,7 +11,7 @@ slots are read from what comes back, and what happens when an answer is cut is w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -77,12 +77,13 @@ class Token:
     Attributes:
         data: its bytes; tokens may end inside a character. Those of all tokens make up the reply's text.
         logprob: natural logarithm of its probability, at temperature 1.
-        top: the likeliest tokens in its place, itself included or not, as (bytes, log-probability).
+        top: the likeliest tokens in its place, itself included or not, as (bytes, log-probability). An engine may spell
+            them only when they are looked at.
     """
 
     data: bytes
     logprob: float
-    top: tuple[tuple[bytes, float], ...] = ()
+    top: Sequence[tuple[bytes, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)

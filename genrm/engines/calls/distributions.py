@@ -10,6 +10,7 @@ whose distribution is not found has none: a verdict does not fail for it.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,11 +18,11 @@ from typing import Any
 
 from genrm.compiler.output import Choice, OutputPlan, Text
 from genrm.compiler.request import Message
-from genrm.engines.base import SlotReading, TextToken, Usage
-from genrm.engines.calls.asking import Asking
+from genrm.engines.base import NOTHING, SlotReading, TextToken, Usage
+from genrm.engines.calls.asking import Asking, Settings
 from genrm.engines.calls.call import Constraint, Token
 from genrm.engines.calls.layout import Field, Layout, rest_regex
-from genrm.engines.calls.slots import Fork, Spellings, Sums, alternatives, at_slot, gather, spellings
+from genrm.engines.calls.slots import MASKED, Fork, Spellings, Sums, alternatives, at_slot, gather, spellings
 from genrm.errors import JudgeError
 
 MOST_SPLITS = 6
@@ -45,7 +46,7 @@ class Output:
     data: bytes
     tokens: list[tuple[int, Token]] = field(default_factory=list)
     lead: str = ""
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NOTHING
 
 
 async def read_slots(asking: Asking, seed: int, output: Output, layout: Layout) -> dict[str, SlotReading]:
@@ -59,29 +60,33 @@ async def read_slots(asking: Asking, seed: int, output: Output, layout: Layout) 
     return {slot: reading for slot, reading in zip(slots, found, strict=True) if reading is not None}
 
 
-def critique_tokens(output: Output, layout: Layout, keep: int) -> dict[str, tuple[TextToken, ...]]:
-    """The tokens of each critique, the one that closes it included, with up to ``keep`` alternatives each."""
+def critique_tokens(output: Output, layout: Layout, settings: Settings) -> dict[str, tuple[TextToken, ...]]:
+    """The tokens of each critique, the one that closes it included; marks with their likeliest alternatives."""
     found: dict[str, tuple[TextToken, ...]] = {}
     for item in layout.fields:
         if isinstance(item.part, Text) and output.tokens:
             # The closing quote may be in a token of its own, or in one with the last words.
             inside = [t for at, t in output.tokens if at <= item.end and at + len(t.data) > item.start]
-            found[item.part.name] = tuple(text_token(token, keep) for token in inside)
+            found[item.part.name] = tuple(_critique_token(token, settings) for token in inside)
     return found
+
+
+def _critique_token(token: Token, settings: Settings) -> TextToken:
+    text = token.data.decode(errors="replace")
+    if text.strip() in settings.marks:
+        return text_token(token, settings.alternatives)
+    # The alternatives stay as they are: an engine may spell them only when they are looked at.
+    return TextToken(text, math.exp(token.logprob) if token.logprob > MASKED else 0.0)
 
 
 def text_token(token: Token, keep: int | None = None) -> TextToken:
     """A token as text, with its likeliest alternatives; all of them when ``keep`` is None."""
     shown = alternatives(token)
-    p = shown.get(token.data, 0.0)
-    text = token.data.decode(errors="replace")
-    if keep == 0:
-        return TextToken(text, p)
     merged: dict[str, float] = {}
     for data, weight in sorted(shown.items(), key=lambda pair: -pair[1])[:keep]:
         spelled = data.decode(errors="replace")
         merged[spelled] = merged.get(spelled, 0.0) + weight
-    return TextToken(text, p, merged)
+    return TextToken(token.data.decode(errors="replace"), shown.get(token.data, 0.0), merged)
 
 
 async def _read(asking: Asking, seed: int, output: Output, item: Field) -> SlotReading | None:

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from genrm.compiler.followup import ask_again, ask_rest
-from genrm.compiler.output import Choice, Literal, OutputPlan, Text, Thinking
+from genrm.compiler.output import Answer, Choice, Literal, OutputPlan, Text, Thinking
 from genrm.compiler.request import Message
-from genrm.engines.base import Completion, SlotReading, TextToken, Usage
+from genrm.engines.base import NOTHING, Completion, SlotReading, TextToken, Usage
 from genrm.engines.calls.asking import Asking
 from genrm.engines.calls.call import Constraint, Reply
 from genrm.engines.calls.distributions import Output, critique_tokens, placed, read_slots
@@ -38,7 +38,7 @@ class Settling:
 
     asking: Asking
     seed: int
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NOTHING
     closed: list[str] = field(default_factory=list)
     thinking: str | None = None
 
@@ -64,8 +64,8 @@ class Settling:
         for left in range(self.asking.settings.reasks, -1, -1):
             self.usage += reply.usage
             output, layout = self._output(asked, plan, reply, lead)
-            if _parses(plan, output.data):
-                return await self._completion(output, layout)
+            if (answer := _answer(plan, output.data)) is not None:
+                return await self._completion(output, layout, answer)
             if reply.finish == "length" and layout is not None:
                 return await self._complete(output, layout)
             if left:
@@ -80,7 +80,7 @@ class Settling:
             messages,
             self.seed,
             constraint=Constraint(plan.regex, plan.json_schema),
-            max_tokens=rest_tokens(plan.parts),
+            max_tokens=plan.answer_tokens,
             top_logprobs=self.asking.top_logprobs,
         )
 
@@ -105,18 +105,24 @@ class Settling:
         sought = output.tokens or self.asking.offers.exact or reply.finish == "length"
         return output, lay_out(plan, data) if sought else None
 
-    async def _completion(self, output: Output, layout: Layout | None) -> Completion:
+    async def _completion(self, output: Output, layout: Layout | None, answer: Answer) -> Completion:
         slots: dict[str, SlotReading] = {}
         tokens: dict[str, tuple[TextToken, ...]] = {}
         if layout is not None:
             slots = await read_slots(self.asking, self.seed, output, layout)
-            tokens = critique_tokens(output, layout, self.asking.settings.alternatives)
+            tokens = critique_tokens(output, layout, self.asking.settings)
         self.usage += output.usage
-        return self._done(_text(output), slots, tokens)
+        return self._done(_text(output), slots, tokens, answer)
 
-    def _done(self, text: str, slots: dict[str, SlotReading], tokens: dict[str, tuple[TextToken, ...]]) -> Completion:
+    def _done(
+        self,
+        text: str,
+        slots: dict[str, SlotReading],
+        tokens: dict[str, tuple[TextToken, ...]],
+        answer: Answer | None = None,
+    ) -> Completion:
         closed = tuple(dict.fromkeys(self.closed))
-        return Completion(text, self.usage, slots, tokens, closed=closed, thinking=self.thinking)
+        return Completion(text, self.usage, slots, tokens, closed=closed, thinking=self.thinking, answer=answer)
 
     def _cut(self, text: str, *, cut: bool = True) -> Completion:
         """What there is: reading it gives the error, and its usage counts."""
@@ -155,9 +161,9 @@ class Settling:
             if found is None or found.whole or reply.finish != "length":
                 break
             layout = found
-        if not _parses(output.plan, output.data):
+        if (answer := _answer(output.plan, output.data)) is None:
             return self._cut(_text(output))
-        return await self._completion(output, lay_out(output.plan, output.data))
+        return await self._completion(output, lay_out(output.plan, output.data), answer)
 
     def _close(self, output: Output, layout: Layout) -> int:
         """Cut the output back to the end of its last field; the index of the part that comes next."""
@@ -190,7 +196,7 @@ class Settling:
             else:
                 del bodies[last.index]
         slots = await read_slots(self.asking, self.seed, output, layout)
-        tokens = critique_tokens(output, layout, self.asking.settings.alternatives)
+        tokens = critique_tokens(output, layout, self.asking.settings)
         self.usage += output.usage
         said = _text(output) or self.thinking or ""
         while (part := _next_plan(plan, bodies)) is not None:
@@ -202,7 +208,7 @@ class Settling:
             self.closed += found.closed
             data = found.text.encode(errors="replace")
             inner = lay_out(part, data)
-            if inner is None or not inner.whole or not _parses(part, data):
+            if inner is None or not inner.whole or _answer(part, data) is None:
                 return self._cut(_join(plan, bodies))
             _put(plan, bodies, inner, data)
             slots |= found.slots
@@ -227,12 +233,12 @@ def unthought(text: str, thinking: Thinking, *, cut: bool) -> tuple[str | None, 
     return before.lstrip().removeprefix(opening(thinking)), after
 
 
-def _parses(plan: OutputPlan, data: bytes) -> bool:
+def _answer(plan: OutputPlan, data: bytes) -> Answer | None:
+    """What an output says; None where it is cut or breaks the plan."""
     try:
-        plan.parse(data.decode(errors="replace"), cut=True)
+        return plan.parse(data.decode(errors="replace"), cut=True)
     except (TruncatedError, UnparseableError):
-        return False
-    return True
+        return None
 
 
 def _as_tokens(reply: Reply, data: bytes) -> bytes:

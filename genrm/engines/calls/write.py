@@ -22,7 +22,6 @@ from genrm.engines.base import Completion
 from genrm.engines.calls.asking import Asking, Settings
 from genrm.engines.calls.call import Caller, Constraint, Reply
 from genrm.engines.calls.distributions import text_token
-from genrm.engines.calls.layout import rest_tokens
 from genrm.engines.calls.settle import Settling
 from genrm.errors import JudgeError
 
@@ -60,7 +59,7 @@ async def _write_plan(asking: Asking) -> list[Reply | JudgeError]:
     return await asking.ask(
         asking.request.messages,
         constraint=Constraint(plan.regex, plan.json_schema),
-        max_tokens=rest_tokens(plan.parts) + (inside.max_tokens if inside else 0),
+        max_tokens=plan.answer_tokens + (inside.max_tokens if inside else 0),
         top_logprobs=_top_logprobs(asking),
         thinking=thinking,
     )
@@ -119,7 +118,7 @@ async def _think_first(asking: Asking, thought: tuple[int, Reply | JudgeError]) 
             seed,
             prefill=lead,
             constraint=Constraint(plan.regex, plan.json_schema),
-            max_tokens=rest_tokens(plan.parts),
+            max_tokens=plan.answer_tokens,
             top_logprobs=_top_logprobs(asking),
         )
     except JudgeError as error:

@@ -7,8 +7,8 @@ Text is put together from the bytes of the tokens, once per answer, so vLLM need
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from genrm.engines.base import Usage
 from genrm.engines.calls.call import Reply, Token
@@ -69,18 +69,45 @@ class Reader:
         return ids
 
     def _tokens(self, ids: list[int], logprobs: Any) -> tuple[Token, ...]:
-        piece, tokens = self.piece, []
-        starts, ends = logprobs.start_indices, logprobs.end_indices
-        for index, token in enumerate(ids):
-            # The token itself comes first, then the likeliest ones, itself among them once more.
-            at, end = starts[index], ends[index]
-            top = tuple(
-                (piece(other), p)
-                for other, p in zip(logprobs.token_ids[at + 1 : end], logprobs.logprobs[at + 1 : end], strict=True)
-                if p > MASKED
-            )
-            tokens.append(Token(piece(token), logprobs.logprobs[at], top))
-        return tuple(tokens)
+        # At each place the token itself comes first, then the likeliest ones, itself among them once more.
+        places = zip(ids, logprobs.start_indices, logprobs.end_indices, strict=False)
+        return tuple(
+            Token(self.piece(token), logprobs.logprobs[at], Alternatives(self.piece, logprobs, at + 1, end))
+            for token, at, end in places
+        )
+
+
+class Alternatives(Sequence[tuple[bytes, float]]):
+    """The likeliest tokens at one place, likeliest first, without those that the grammar forbids.
+
+    vLLM gives them for every token or for none, and only those of a score slot are ever looked at. So they are spelled
+    when somebody looks.
+    """
+
+    __slots__ = ("_end", "_logprobs", "_piece", "_start")
+
+    def __init__(self, piece: Callable[[int], bytes], logprobs: Any, start: int, end: int) -> None:
+        self._piece, self._logprobs, self._start, self._end = piece, logprobs, start, end
+
+    def _spelled(self) -> list[tuple[bytes, float]]:
+        ids = self._logprobs.token_ids[self._start : self._end]
+        values = self._logprobs.logprobs[self._start : self._end]
+        return [(self._piece(token), p) for token, p in zip(ids, values, strict=True) if p > MASKED]
+
+    def __iter__(self) -> Iterator[tuple[bytes, float]]:
+        return iter(self._spelled())
+
+    def __len__(self) -> int:
+        return len(self._spelled())
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[bytes, float]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[bytes, float]]: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[bytes, float] | Sequence[tuple[bytes, float]]:
+        return self._spelled()[index]
 
 
 def usage_of(result: Any, index: int) -> Usage:

@@ -165,7 +165,8 @@ class Circuit:
     def _given_up(self, stop: bool) -> Exception:
         assert self._opened_at is not None
         lasts = asyncio.get_running_loop().time() - self._opened_at
-        text = f"every call to {self.name} has failed for {lasts:.0f} s; the last one: {self._last_error.message}"
+        since = "fails" if self._hopeless else f"has failed for {lasts:.0f} s"
+        text = f"every call to {self.name} {since}; the last one: {self._last_error.message}"
         if stop:
             return RunStoppedError(text)
         return type(self._last_error)(text, retryable=self._last_error.can_retry)
@@ -211,9 +212,8 @@ class Circuit:
         loop = asyncio.get_running_loop()
         self._opened_at = loop.time()
         self._closed = loop.create_future()
-        logger.warning(
-            "%s fails every call; waiting up to %.0f s for it: %s", self.name, self.patience_s, self._last_error.message
-        )
+        waiting = "" if self._hopeless else f"; waiting up to {self.patience_s:.0f} s for it"
+        logger.warning("%s fails every call%s: %s", self.name, waiting, self._last_error.message)
 
     def _close(self) -> None:
         assert self._opened_at is not None

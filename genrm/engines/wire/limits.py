@@ -15,10 +15,13 @@ same moment. Turns come in order of asking; who has had one already and tries ag
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+
+logger = logging.getLogger("genrm")
 
 WEIGHT = 0.05
 """Of the latest call in the share of overloaded ones, an exponential average: it remembers some twenty calls."""
@@ -103,7 +106,9 @@ class Limiter:
             self._share += WEIGHT * (1.0 - self._share)
             if self._share > TOO_MANY:
                 # A limit that was not made use of is no measure of what was too much.
-                self._window = max(float(self.least), float(min(int(self._window) // 2, self.in_flight)))
+                before = int(self._window)
+                self._window = max(float(self.least), float(min(before // 2, self.in_flight)))
+                logger.debug("overloaded: at most %d calls in flight, not %d", self.limit, before)
                 self._slow_start, self._share = False, 0.0
                 self._epoch += 1
         self.in_flight -= 1

@@ -27,11 +27,12 @@ class ShapeError(ValueError):
     """An answer is JSON and no chat completion."""
 
 
-def read(data: Any, count: int) -> list[Reply | JudgeError]:
+def read(data: Any, count: int, *, began: float | None = None) -> list[Reply | JudgeError]:
     """The replies of one answer, in order.
 
     Args:
         count: texts that were asked for; where the server gave fewer, an error stands in their place.
+        began: as in :class:`Reply`.
 
     Raises:
         ShapeError: the answer is no chat completion.
@@ -44,7 +45,7 @@ def read(data: Any, count: int) -> list[Reply | JudgeError]:
     usages = usage_of(data.get("usage"), min(len(choices), count))
     replies: list[Reply | JudgeError]
     try:
-        replies = [_reply(choice, usage) for choice, usage in zip(choices[:count], usages, strict=True)]
+        replies = [_reply(choice, usage, began) for choice, usage in zip(choices[:count], usages, strict=True)]
     except (KeyError, TypeError, AttributeError) as error:
         raise ShapeError(f"no chat completion: {type(error).__name__}: {error}") from None
     missing = count - len(replies)
@@ -67,7 +68,7 @@ def _whole(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
-def _reply(choice: Any, usage: Usage) -> Reply | JudgeError:
+def _reply(choice: Any, usage: Usage, began: float | None) -> Reply | JudgeError:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
         raise ShapeError("no chat completion: a choice has no 'message'")
@@ -89,6 +90,7 @@ def _reply(choice: Any, usage: Usage) -> Reply | JudgeError:
         tokens=tokens_of(entries, text) if isinstance(entries, list) and entries else None,
         thinking=thinking if isinstance(thinking, str) else None,
         usage=usage,
+        began=began,
     )
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
@@ -90,12 +91,21 @@ class Line:
         circuit = self.circuit
         deadline: float | None = None
         call = failures = 0
+        fault: AttemptError | None = None
         while True:
             if circuit.is_open:
                 await circuit.wait(loop.time() + timeout_s if deadline is None and timeout_s is not None else deadline)
                 if is_stoppable():
                     deadline, failures = None, 0
-            turn = await self.limiter.acquire(first=failures > 0)
+            try:
+                # A turn that is waited for after a failure is within the deadline; before it there is none yet.
+                async with asyncio.timeout_at(deadline) if failures else nullcontext():
+                    turn = await self.limiter.acquire(first=failures > 0)
+            except TimeoutError:
+                assert fault is not None
+                if await self._is_final(fault):
+                    raise fault.error from None
+                continue
             try:
                 if circuit.is_open:
                     continue
@@ -130,9 +140,13 @@ class Line:
             if pause is not None and (deadline is None or loop.time() + pause < deadline):
                 await asyncio.sleep(pause)
                 continue
-            if not (is_stoppable() and fault.server) or await circuit.alive():
+            if await self._is_final(fault):
                 raise fault.error
             # Nobody is answered, so this is no fault of the call: it waits at the circuit, with a new clock.
+
+    async def _is_final(self, fault: AttemptError) -> bool:
+        """Whether a call without further attempts is over; else nobody is answered, and it waits at the circuit."""
+        return not (is_stoppable() and fault.server) or await self.circuit.alive()
 
     def _limit(self, timeout_s: float | None, failures: int) -> float | None:
         """Seconds for the next attempt, as far as they do not go by the deadline."""

@@ -80,7 +80,11 @@ COLUMNS: Mapping[str, Column] = {
     "tiny": Column(
         "`tiny`",
         "the embedded judge",
-        {"joint": "it was trained on one criterion a call", "thinking": "the writer can, the judge was not trained to"}
+        {
+            "joint": "it was trained on one criterion a call",
+            "thinking": "the writer can, the judge was not trained to",
+            "free_form": "the writer can, the judge writes no form but its own: such a run is refused",
+        }
         | LOCAL,
     ),
     "hf": Column("`hf:`", "a random Qwen3", LOCAL),

@@ -32,7 +32,7 @@ import orjson
 
 from genrm.compiler.output import plan_output
 from genrm.compiler.request import JudgeRequest
-from genrm.engines.answers_file import AnswerFile, Stored
+from genrm.engines.answers.file import AnswerFile, Stored
 from genrm.engines.base import Completion
 from genrm.engines.records import outcome_of, record_of
 from genrm.errors import Fault, JudgeError, SpecError
@@ -100,7 +100,7 @@ class AnswerStore:
                     file.shrink(self._limit)
         except (OSError, sqlite3.Error) as error:
             self._readable = False
-            self._stop_writing(error)
+            self._stop_writing(str(error).removeprefix(f"{self.path}: "))
         # Connections live in the frames of these threads alone. A forked child has the frames no more, so it can
         # never close them, which would drop the locks and fold the write-ahead file under the parent's feet.
         self._threads = [

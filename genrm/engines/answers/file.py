@@ -6,16 +6,15 @@
     b'…'
 
 Any number of processes may have the file open. Each write is a short transaction of its own, so a process that is
-killed takes nothing with it but what it had not yet handed over; whoever finds the file locked waits. The file says
-whose it is (``application_id``) and how it is laid out (``user_version``): a file of another program is refused, not
-written over. A connection belongs to the thread that opened it.
+killed takes nothing with it but what it had not yet handed over; whoever finds the file locked waits. How a file of
+another program is told apart stands in :mod:`genrm.engines.answers.layout`. A connection belongs to the thread that
+opened it.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,30 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from genrm.errors import Fault, SpecError
+from genrm.engines.answers.layout import OTHER, code_of, committed, fault, patiently, prepare
 
 T = TypeVar("T")
 
-APPLICATION = 0x67524D61  # "gRMa"
-LAYOUT = 1
-
-PATIENCE_S = 60.0
-"""How long a locked file is waited for. Writers hold the lock for milliseconds."""
 AT_ONCE = 500
 """Keys of one SELECT."""
 DROPPED_AT_ONCE = 5_000
 """Answers dropped in one transaction: nobody else waits long for the lock."""
 SPARE = 0.1
 """Share of the limit that is freed when it has been reached, so that not every write has to free something."""
-
-_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
-_TABLES = """
-CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, hits INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE answers (
-    key BLOB PRIMARY KEY, value BLOB NOT NULL, model INTEGER NOT NULL, made INTEGER NOT NULL, used INTEGER NOT NULL
-);
-CREATE INDEX answers_by_use ON answers (used);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +75,17 @@ class AnswerFile:
             OSError: nothing can be read or made in this place.
         """
         if path.is_dir():
-            raise _fault(path, "is a folder", "name a file, such as answers.db")
+            raise fault(path, "is a folder", "name a file, such as answers.db")
         if not path.exists():
             if not create:
-                raise _fault(path, "there is no such file", "check the path")
+                raise fault(path, "there is no such file", "check the path")
             if not path.parent.is_dir():
-                raise _fault(path, "the folder does not exist", f"mkdir -p {path.parent}")
+                raise fault(path, "the folder does not exist", f"mkdir -p {path.parent}")
         try:
             return patiently(lambda: cls._open(path))
         except sqlite3.DatabaseError as error:
-            if _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-                raise _fault(path, f"is no answer cache, or a damaged one ({error})", _OTHER) from None
+            if code_of(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                raise fault(path, f"is no answer cache, or a damaged one ({error})", OTHER) from None
             raise OSError(f"{path}: {error}") from None
 
     @classmethod
@@ -113,11 +98,11 @@ class AnswerFile:
             )
             try:
                 writable = mode == "mode=rwc"
-                _prepare(path, connection, writable=writable)
+                prepare(path, connection, writable=writable)
                 return cls(path, connection, writable=writable)
             except sqlite3.OperationalError as error:
                 connection.close()
-                if _code(error) not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+                if code_of(error) not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
                     raise
                 refused = refused or error
                 if not path.exists():
@@ -250,91 +235,9 @@ class AnswerFile:
         return int(patiently(lambda: self._db.execute(query).fetchone()[0]))
 
     def _transaction(self, work: Callable[[], T]) -> T:
-        return patiently(lambda: _committed(self._db, work))
-
-
-def patiently(work: Callable[[], T]) -> T:
-    """Do something with the file, again as long as others hold its lock, for :data:`PATIENCE_S` at most.
-
-    SQLite's own waiting leaves gaps: while the write-ahead file is recovered or taken into use it gives up at once.
-    """
-    until = time.monotonic() + PATIENCE_S
-    pause = 0.001
-    while True:
-        try:
-            return work()
-        except sqlite3.OperationalError as error:
-            if _code(error) not in _LOCKED or time.monotonic() > until:
-                raise
-        time.sleep(pause * random.uniform(0.5, 1.0))
-        pause = min(2 * pause, 0.1)
+        return patiently(lambda: committed(self._db, work))
 
 
 def file_bytes(path: Path) -> int:
     """Bytes on disk, the write-ahead file included."""
     return sum(os.path.getsize(name) for name in (str(path), f"{path}-wal") if os.path.exists(name))
-
-
-_OTHER = "name another file; this one is left as it is"
-
-
-def _prepare(path: Path, connection: sqlite3.Connection, *, writable: bool) -> None:
-    """Make sure that the file is ours; lay out a new one."""
-    if not _is_ours(path, connection):
-        if not writable:
-            raise _fault(path, "is empty and cannot be written", _OTHER)
-        # Both act on an empty file only, and not inside a transaction. A second process that does the same is harmless.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("PRAGMA journal_mode = WAL").fetchall()
-
-        def lay_out() -> None:
-            if not _is_ours(path, connection):
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {LAYOUT}")
-
-        _committed(connection, lay_out)
-    if writable:
-        # Whoever cannot write finds out here, not in the middle of a run. (BEGIN alone tells nothing.)
-        _committed(connection, lambda: connection.execute("UPDATE models SET hits = hits WHERE 0"))
-        # Safe against a killed process; a power cut may cost the last answers, not the file.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA journal_size_limit = 16777216")
-
-
-def _is_ours(path: Path, connection: sqlite3.Connection) -> bool:
-    """Whether the file is an answer cache; False for an empty one. Raises SpecError for any other."""
-    application, layout = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS)
-    if application == APPLICATION:
-        if layout > LAYOUT:
-            raise _fault(path, f"was written by a newer genrm (layout {layout})", f"update genrm, or {_OTHER}")
-        connection.execute("SELECT key FROM answers LIMIT 1").fetchall()
-        return True
-    if application or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise _fault(path, "is a database of another program", _OTHER)
-    return False
-
-
-_MARKS = ("application_id", "user_version")
-
-
-def _committed(connection: sqlite3.Connection, work: Callable[[], T]) -> T:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        result = work()
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return result
-
-
-def _code(error: sqlite3.DatabaseError) -> int:
-    """The primary code behind SQLite's many."""
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
-def _fault(path: Path, message: str, fix: str) -> SpecError:
-    return SpecError(Fault(message, field="cache", value=str(path), fix=fix))

@@ -4,7 +4,7 @@
     >>> (await engine.complete(request))[0].usage.cache_hits                                 # doctest: +SKIP
     1
 
-A vote is found by a digest of everything that can change it (:mod:`genrm.engines.answer_key`), its index included, so
+A vote is found by a digest of everything that can change it (:mod:`genrm.engines.answers.key`), its index included, so
 votes stay different. Of a request the votes that are in the store are taken from there and the others are asked for in
 as few portions as they fall into. The same vote wanted twice at the same time is asked for once: the call belongs to
 all who wait for it and ends early only when the last of them has gone. When it fails, each of them tries again.
@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from genrm.compiler.request import JudgeRequest
-from genrm.engines.answer_key import AnswerKey, label_of
-from genrm.engines.answers import AnswerStore
+from genrm.engines.answers.key import AnswerKey, label_of
+from genrm.engines.answers.store import AnswerStore
 from genrm.engines.base import Capabilities, Completion, Engine, Usage
 from genrm.errors import EngineError, JudgeError, TruncatedError, UnparseableError
 

@@ -19,8 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrm.engines.answers import AnswerStore, decode, encode
-from genrm.engines.answers_file import APPLICATION, AnswerFile, file_bytes
+from genrm.engines.answers.file import AnswerFile, file_bytes
+from genrm.engines.answers.layout import APPLICATION
+from genrm.engines.answers.store import AnswerStore, decode, encode
 from genrm.engines.base import Completion, SlotReading, TextToken, Usage
 from genrm.errors import SpecError
 
@@ -198,8 +199,8 @@ def test_an_empty_file_and_a_name_with_odd_characters_become_caches(tmp_path):
 
 WORKER = """
 import asyncio, hashlib, random, sys, time
-from genrm.engines.answers import AnswerStore
-from genrm.engines.answers_file import AnswerFile
+from genrm.engines.answers.store import AnswerStore
+from genrm.engines.answers.file import AnswerFile
 from genrm.engines.base import Completion, Usage
 path, log, seed, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 dice = random.Random(seed)
@@ -280,7 +281,7 @@ def test_a_full_disk_ends_the_caching_and_not_the_run(tmp_path):
     found = in_a_child(
         """
 import asyncio, resource, sys, time
-from genrm.engines.answers import AnswerStore
+from genrm.engines.answers.store import AnswerStore
 from genrm.engines.base import Completion, Usage
 store = AnswerStore(sys.argv[1])
 store.put(b"0" * 32, Completion("kept", Usage()), "m")
@@ -307,7 +308,7 @@ store.close()
 
 READ_ONLY = """
 import asyncio, os, sys
-from genrm.engines.answers import AnswerStore
+from genrm.engines.answers.store import AnswerStore
 from genrm.engines.base import Completion, Usage
 if os.getuid() == 0:
     os.setresuid(65534, 65534, 65534)  # the superuser may write everything
@@ -343,7 +344,7 @@ def test_a_fork_leaves_the_file_of_the_parent_alone(tmp_path):
     found = in_a_child(
         """
 import asyncio, gc, os, sys, time
-from genrm.engines.answers import AnswerStore
+from genrm.engines.answers.store import AnswerStore
 from genrm.engines.base import Completion, Usage
 store = AnswerStore(sys.argv[1])
 for number in range(200):
@@ -399,7 +400,7 @@ def test_an_answer_that_breaks_the_reader_leaves_nobody_waiting(tmp_path, monkey
     def break_off(value):
         raise RecursionError("too deep")
 
-    monkeypatch.setattr("genrm.engines.answers.decode", break_off)
+    monkeypatch.setattr("genrm.engines.answers.store.decode", break_off)
     store = AnswerStore(path)
     with caplog.at_level(logging.WARNING, logger="genrm"):
         assert get(store, key_of(1)) == {}
