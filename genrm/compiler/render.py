@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -212,11 +212,23 @@ def _instructions(question: Question, page: Page) -> str | None:
         {"name": put(label.name), "says": put(spec.says(label.name)), "means": label.means and put(label.means)}
         for label in question.criteria[0].scale.labels
     ]
-    ids = [criterion.id for criterion in question.criteria]
+    return render_instructions(spec, labels, [criterion.id for criterion in question.criteria])
+
+
+def render_instructions(spec: VerdictFormat, labels: Sequence[Mapping[str, Any]], criteria: Sequence[str]) -> str:
+    """The instructions of a verdict format.
+
+    Args:
+        labels: per label of the scale its ``name``, what the judge ``says`` for it, and what it ``means`` or None.
+        criteria: ids.
+
+    Raises:
+        SpecError: the template is wrong, or names something that there is not.
+    """
     from jinja2 import TemplateError
 
     try:
-        text: str = _environment("full").from_string(spec.instructions).render(labels=labels, criteria=ids)
+        text: str = _environment("full").from_string(spec.instructions or "").render(labels=labels, criteria=criteria)
     except TemplateError as error:
         raise SpecError(
             Fault(f"the template is wrong: {error}", field="instructions", value=spec.name, fix="correct the format")

@@ -34,15 +34,15 @@ class Thinking(BaseModel):
     """What is thought before the verdict, and never read for one.
 
     Attributes:
-        start: marks that begin it, each at the beginning of a line.
+        start: marks that begin it.
         end: marks that end it; all up to the last one is thinking, also without a start mark, because chat templates
             write that themselves. Thinking that is begun and not ended leaves no verdict.
     """
 
     model_config = STRICT
 
-    start: Texts = ("<think>",)
-    end: Texts = ("</think>",)
+    start: Texts = ("<think>", "<thinking>")
+    end: Texts = ("</think>", "</thinking>")
 
     @field_validator("start", "end", mode="before")
     @classmethod

@@ -30,6 +30,9 @@ from genrm.specs.verdict_parts import Probabilities
 from genrm.verdicts.foreign_json import FoundObject, json_objects
 from genrm.verdicts.verdict import Verdict
 
+_END_TOKENS = re.compile(r"\s*(?:</s>|<\|(?:im_end|eot_id|end|endoftext|end_of_text|return)\|>|<end_of_turn>)\s*\Z")
+"""What some recordings keep of the end of a turn."""
+
 SECONDS = 1.0
 """For one expression over one output: formats are written by hand, outputs by models."""
 
@@ -104,7 +107,9 @@ def _behind_thinking(spec: VerdictFormat, text: str, cut: bool) -> str:
     """
     for mark in spec.thinking.end:
         text = text.rpartition(mark)[2]
-    begun = [mark for mark in spec.thinking.start if re.search(rf"^[ \t]*{re.escape(mark)}", text, re.MULTILINE)]
+    text = _END_TOKENS.sub("", text)
+    # Wherever it stands: a judge that merely speaks of the mark loses a verdict, but none is made up.
+    begun = [mark for mark in spec.thinking.start if mark in text]
     if begun:
         raise _none(cut, f"the thinking that {begun[0]} begins does not end")
     if not text.strip():

@@ -13,7 +13,9 @@ import math
 from collections.abc import Mapping
 
 from genrm.compiler.output import FREE_TEXT
+from genrm.compiler.render import render_instructions
 from genrm.engines.base import Completion, TextToken, Usage
+from genrm.errors import SpecError
 from genrm.specs.verdict_format import VerdictFormat
 from genrm.specs.verdict_parts import Example
 from genrm.verdicts.foreign import read_foreign
@@ -30,6 +32,7 @@ def faults_of_examples(spec: VerdictFormat) -> list[str]:
     if len(says) == len(spec.examples):
         found.append("examples: one without a verdict is needed")
     slots = slots_of_examples(spec)
+    found += _faults_of_instructions(spec, slots)
     for number, example in enumerate(spec.examples):
         verdicts = read_foreign(spec, completion_of(example), slots)
         expected = _expected(example)
@@ -40,6 +43,16 @@ def faults_of_examples(spec: VerdictFormat) -> list[str]:
         elif example.critique is not None and (got := _critique(verdicts)) != example.critique:
             found.append(f"examples[{number}].critique: {example.critique!r} is expected, found {got!r}")
     return found
+
+
+def _faults_of_instructions(spec: VerdictFormat, slots: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Whether a live judge could be told what to write."""
+    names = next(iter(slots.values()), ())
+    try:
+        render_instructions(spec, [{"name": name, "says": name, "means": None} for name in names], list(slots))
+    except SpecError as error:
+        return [str(error)]
+    return []
 
 
 def slots_of_examples(spec: VerdictFormat) -> dict[str, tuple[str, ...]]:

@@ -9,6 +9,8 @@ the votes changes nothing.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -44,9 +46,12 @@ def score_codes(s: Floats, m: Bools, w: Floats) -> tuple[Ints, Floats, Floats, B
 
 def tallies_of(codes: Ints, w: Floats, s: Floats, m: Bools, count: int) -> tuple[Floats, Floats]:
     """Weight and mean score of each label, shape (…, labels); the mean is NaN where nobody said it."""
-    # Two labels are often all there is to a row, and whole weights add up exactly in any order.
+    # Whole weights add up exactly in any order.
     plain = bool(((w == 1) | ~m).all()) and np.abs(s).max(initial=0.0) < 1e290
     if plain:
+        total, mean = counts_of(codes, count), score_of_each(codes, s, count)
+        if mean is not None:
+            return total, np.where(total > 0, mean, np.nan)
         order = np.argsort(s, axis=-1)
         s, codes = np.take_along_axis(s, order, -1), np.take_along_axis(codes, order, -1)
     sums, means = [], []
@@ -65,6 +70,30 @@ def tallies_of(codes: Ints, w: Floats, s: Floats, m: Bools, count: int) -> tuple
         sums.append(total)
         means.append(mean)
     return np.stack(sums, -1), np.stack(means, -1)
+
+
+def counts_of(codes: Ints, count: int) -> Floats:
+    """Votes for each label, shape (…, labels), in one pass over the votes; a code of -1 is no vote."""
+    rows = codes.shape[:-1]
+    # A row has a place for each label, and before them one for the votes that are missing.
+    places = np.arange(math.prod(rows)).reshape(*rows, 1) * (count + 1) + codes + 1
+    found = np.bincount(places.ravel(order="K"), minlength=math.prod(rows) * (count + 1))
+    return found.reshape(*rows, count + 1)[..., 1:].astype(np.float64)
+
+
+def score_of_each(codes: Ints, s: Floats, count: int) -> Floats | None:
+    """The score of each label where all its votes have the same, as on any scale; None where they differ.
+
+    Shape (…, labels), or (labels,) where the rows agree. What nobody said has any number.
+    """
+    table = np.zeros(count + 1)
+    table[codes] = s  # a code of -1 lands in the last place
+    if bool(((table[codes] == s) | (codes < 0)).all()):
+        return table[:-1]
+    each = np.zeros((*codes.shape[:-1], count + 1))
+    np.put_along_axis(each, np.where(codes < 0, count, codes), s, -1)
+    same = np.take_along_axis(each, np.maximum(codes, 0), -1) == s
+    return each[..., :-1] if bool((same | (codes < 0)).all()) else None
 
 
 def top_labels(weights: Floats) -> Bools:

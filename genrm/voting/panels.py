@@ -166,11 +166,11 @@ def log_odds_weights(accuracy: ArrayLike, n_labels: int = 2) -> Floats:
         n_labels: K.
 
     Raises:
-        ValueError: an accuracy is not inside (0, 1): its weight would be infinite.
+        ValueError: an accuracy is outside [0, 1], or is 0 or 1, whose weight would be infinite.
     """
     p = np.asarray(accuracy, dtype=np.float64)
     if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(f"an accuracy is a share of right verdicts, from 0 to 1; found {accuracy}")
+        raise ValueError(f"an accuracy is a share of right verdicts, from 0 to 1; found {p.tolist()}")
     if not ((p > 0) & (p < 1)).all():
         raise ValueError("an accuracy of 0 or 1 has an infinite weight; smooth it, as in (right + 1) / (n + 2)")
     if n_labels < 2:

@@ -25,7 +25,7 @@ from genrm.voting.moments import WEIGHTED as WEIGHTED
 from genrm.voting.moments import Bools as Bools
 from genrm.voting.moments import Floats as Floats
 from genrm.voting.moments import Ints as Ints
-from genrm.voting.moments import dot, mean_of, ordered_sum, read_votes, split_of, spread_of
+from genrm.voting.moments import dot, mean_of, ordered_sum, read_votes, split_of, spread_of, variance_of
 from genrm.voting.rule import Rule
 from genrm.voting.score_rules import value_of
 
@@ -155,9 +155,10 @@ def _vote_rows(
     some = n > 0
     total = ordered_sum(w)
     mean = mean_of(s, w, m, total)
-    std, se = spread_of(s, w, m, n, mean, total)
+    scale, variance = variance_of(s, w, m, mean, total)
+    std, se = spread_of(w, n, total, scale, variance)
     said = None if codes is None else read_codes(codes, s, m)
-    mixture, within, between, inner = split_of(s, w, m, n, mean, total, p, values)
+    mixture, within, between, inner = split_of(s, w, m, n, total, scale, variance, p, values)
     count = label_count(said, mixture, values)
     tallies = None if said is None else tallies_of(said, w, s, m, count)
     label = np.full(n.shape, -1, dtype=np.int64)
@@ -171,9 +172,9 @@ def _vote_rows(
             case "soft":
                 if mixture is None or values is None:
                     raise ValueError("rule soft mixes label distributions; pass p and values, or use rule mean")
-                scale = np.asarray(values, dtype=np.float64)
-                value = dot(mixture, scale)
-                label = nearest(np.broadcast_to(scale, mixture.shape), value, top_labels(mixture))
+                points = np.asarray(values, dtype=np.float64)
+                value = dot(mixture, points)
+                label = nearest(np.broadcast_to(points, mixture.shape), value, top_labels(mixture))
             case _:
                 value = value_of(rule, s, w, m, n, mean, total)
                 if tallies is not None:

@@ -268,3 +268,28 @@ def vllm_model(tokenizer, tmp_path_factory) -> Path:
     tokenizer.save_pretrained(folder)
     tokenizer.chat_template = plain
     return folder
+
+
+@pytest.fixture(scope="session")
+def vllm_thinker(vllm_model, tmp_path_factory) -> Path:
+    """The model of ``vllm_model``, made to end its thinking soon: ``</think>`` is likely at any place."""
+    import shutil
+
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("vllm-thinker")
+    shutil.copytree(vllm_model, folder, dirs_exist_ok=True)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    end = AutoTokenizer.from_pretrained(folder).convert_tokens_to_ids("</think>")
+    with torch.no_grad():
+        # No layer writes to the first coordinate, so it is the same at every place, and works as a bias.
+        model.model.embed_tokens.weight[:, 0] = 20.0
+        for layer in model.model.layers:
+            for out in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight):
+                out.mul_(0.5)
+                out[0] = 0.0
+        model.lm_head.weight[:, 0] = 0.0
+        model.lm_head.weight[end, 0] = 0.6
+    model.save_pretrained(folder)
+    return folder

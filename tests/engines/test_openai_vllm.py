@@ -262,3 +262,19 @@ def test_thinking_comes_apart_from_the_answer(serve_vllm, vllm_model):
     assert thought.thinking
     assert thought.usage.completion_tokens <= 16
     assert answer.text in ("no", "yes")
+
+
+def test_a_judge_that_ends_its_thinking_answers_under_the_grammar(serve_vllm, vllm_thinker):
+    url = serve_vllm(vllm_thinker, "--reasoning-parser", "qwen3").url
+    plan = plan_output({"ok": ("no", "yes")}, critique_tokens=16, thinking=Thinking("</think>", 40))
+    asked = JudgeRequest(({"role": "user", "content": "Is 2+2=4?"},), plan, tuple(range(6)), 1.0)
+
+    async def work(engine):
+        return engine.offers.thinking, await engine.complete(asked)
+
+    thinks, completions = using(url, work)
+    assert thinks
+    assert any(completion.thinking for completion in completions)
+    for completion in completions:
+        assert plan.parse(completion.text).labels["ok"] in ("no", "yes")
+        assert sum(completion.slots["ok"].p.values()) == pytest.approx(1)

@@ -28,6 +28,7 @@ from genrm.engines.calls.call import Call, Constraint, Reply
 from genrm.errors import ContextOverflowError, DeadlineError, EngineError, RunStoppedError, SpecError
 from genrm.judging import runtime
 from genrm.judging.judge import Judge
+from genrm.judging.reward_function import RewardFunction
 from genrm.resources import tiny_dir
 
 pytestmark = [pytest.mark.full, pytest.mark.vllm]
@@ -159,6 +160,24 @@ def test_two_engines_live_side_by_side_and_one_may_end_first(engine, vllm_model)
     assert run(engine.call(call(constraint=Constraint("(no|yes)"))))[0].text in ("no", "yes")
     with pytest.raises(EngineError, match="not running"):
         run(other.call(call()))
+
+
+def test_threads_a_running_loop_and_rewards_share_one_engine(vllm_model, engine):
+    """All calls go through genrm's one private loop, so nobody has to know which thread vLLM was started on."""
+    rubric = {"name": "r", "critique_tokens": 16, "criteria": [{"id": "ok", "ask": "Is it right?"}]}
+    judge = Judge(rubric, f"vllm:{vllm_model}", engine_options=SMALL)
+    assert judge.engine() is engine
+
+    def judged(index: int) -> str:
+        return judge.judge(prompt="2+2?", response=str(index)).status
+
+    async def inside() -> list[str]:
+        return [judged(99), *await asyncio.gather(*(asyncio.to_thread(judged, index) for index in range(8)))]
+
+    assert asyncio.run(inside()) == ["ok"] * 9
+    assert judged(100) == "ok"  # the loop that was running then is closed now
+    rewards = RewardFunction(judge)(prompts=["2+2?"] * 2, completions=["4", "5"])
+    assert all(0.0 <= reward <= 1.0 for reward in rewards)
 
 
 def test_thinking_comes_before_the_grammar(engine):

@@ -253,3 +253,22 @@ def test_a_critique_whose_expression_takes_too_long_is_an_error_of_its_verdict(m
 def test_a_token_that_begins_a_longer_word_is_no_label():
     tokens = {FREE_TEXT: (TextToken("No", 0.9, {"No": 0.9}), TextToken("thing", 0.9, {}))}
     assert one("yes-no-token", "Nothing", ("no", "yes"), tokens=tokens).label is None
+
+
+@pytest.mark.parametrize("instructions", ["{% labels %}", "Say {{ labelz }}."])
+def test_the_check_of_a_format_renders_its_instructions(instructions):
+    spec = load_format("yes-no").model_copy(update={"instructions": instructions})
+    assert any("instructions" in fault for fault in faults_of_examples(spec))
+
+
+@pytest.mark.parametrize("text", ["<thinking>It asks for [[A]]. Hm", "So: <think> maybe [[A]]"])
+def test_thinking_without_an_end_is_no_verdict_wherever_it_begins(text):
+    [verdict] = read_foreign(load_format("mt-bench-pair"), Completion(text, Usage()), {"better": ("A", "B")}).values()
+    assert verdict.label is None
+
+
+@pytest.mark.parametrize("end", ["</s>", "<|im_end|>", "<|eot_id|>\n"])
+def test_the_end_of_a_turn_is_no_part_of_an_output(end):
+    slots = {"quality": tuple("12345")}
+    [verdict] = read_foreign(load_format("prometheus"), Completion(f"Good. [RESULT] 4{end}", Usage()), slots).values()
+    assert verdict.label == "4"

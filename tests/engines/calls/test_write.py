@@ -155,13 +155,16 @@ def test_an_open_alternative_that_no_call_can_split_leaves_no_distribution_unles
 
 def test_the_tokens_of_a_critique_are_kept():
     text = '{"critique":"ab","label":"yes"}'
-    tops = {'":"': ((b'":"', -0.1), (b"x", -2.4))}
-    caller = Scripted(Reply(text, tokens=spelled(text, **tops)), grammar="regex", top_logprobs=2)
-    [completion] = ask(caller, settings=Settings(alternatives=1))
+    tops = ((b"x", -2.4), (b"y", -3.1))
+    tokens = tuple(dataclasses.replace(token, top=((token.data, token.logprob), *tops)) for token in spelled(text, 1))
+    caller = Scripted(Reply(text, tokens=tokens), grammar="regex", top_logprobs=3)
+    [completion] = ask(caller, settings=Settings(marks=frozenset("b"), alternatives=2))
     found = completion.tokens["correct"]
-    assert "".join(token.text for token in found) == '"ab","'
+    assert [token.text for token in found] == ["a", "b", '"']
     assert all(token.p == pytest.approx(math.exp(-0.1)) for token in found)
-    assert all(len(token.alternatives) == 1 for token in found)
+    for token in found:
+        kept = {"b": pytest.approx(math.exp(-0.1)), "x": pytest.approx(math.exp(-2.4))}
+        assert token.alternatives == (kept if token.text == "b" else {})
 
 
 def test_tokens_that_do_not_spell_the_text_show_nothing():
