@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from genrm.voting.panels import Z_95, Bools, Floats, Ints
-from genrm.voting.rankings import _pairs, shared_ranks
+from genrm.voting.rankings import TIE, _pairs, shared_ranks
 
 TieModel = Literal["half", "davidson"]
 
@@ -29,6 +29,8 @@ MAX_FITTED = 1e13
 MAX_STEPS = 200
 TIED_STRENGTH = 1e-6
 """Log-strengths that differ by less, relative to the largest, share a rank: Newton's steps end near there."""
+NOISE = 4.0
+"""Standard errors, over the orders of the games, by which Elo ratings must differ to have different ranks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,7 +225,8 @@ class Elo:
         rating: shape (candidates,), mean over the orders; NaN for a candidate that never played.
         low: 2.5 % quantile over the orders.
         high: 97.5 % quantile over the orders.
-        rank: of the means, from 1, shared by ties; 0 without games.
+        rank: of the means, from 1, shared where they are no further apart than the random orders alone would bring
+            them (:data:`NOISE`); 0 without games.
         orders: how many orders there were.
     """
 
@@ -284,8 +287,26 @@ def elo(
         step = k * (result[game] - 1 / (1 + 10.0**gap))
         rating[every, i] += step
         rating[every, j] -= step
-    played = (won + won.T + tied + tied.T).any(axis=1)
+    played: Bools = np.asarray((won + won.T + tied + tied.T).any(axis=1))
     mean, low, high = (
         np.where(played, array, np.nan) for array in (rating.mean(axis=0), *np.quantile(rating, [0.025, 0.975], axis=0))
     )
-    return Elo(mean, low, high, shared_ranks(mean), orders)
+    return Elo(mean, low, high, _ranks_over_orders(rating, played), orders)
+
+
+def _ranks_over_orders(rating: Floats, played: Bools) -> Ints:
+    """Ranks of the means of ratings (orders, candidates); one within the noise of the orders shares the rank above."""
+    mean, orders = rating.mean(axis=0), len(rating)
+    rank = np.zeros(len(played), dtype=np.int64)
+    first = -1  # the best of those that share the present rank: a chain of small steps must not join what is far apart
+    down = np.argsort(-mean, kind="stable")
+    for place, this in enumerate(down[played[down]], start=1):
+        if first >= 0:
+            # In the same order both play the same games: their gap varies less than two independent ratings would.
+            gap = rating[:, first] - rating[:, this]
+            noise = float(gap.std(ddof=1)) / np.sqrt(orders) if orders > 1 else 0.0
+        if first < 0 or gap.mean() > NOISE * noise + TIE * max(1.0, abs(float(mean[first]))):
+            first, rank[this] = this, place
+        else:
+            rank[this] = rank[first]
+    return rank

@@ -89,11 +89,11 @@ def score_of_each(codes: Ints, s: Floats, count: int) -> Floats | None:
     table = np.zeros(count + 1)
     table[codes] = s  # a code of -1 lands in the last place
     if bool(((table[codes] == s) | (codes < 0)).all()):
-        return table[:-1]
+        return table[:-1] + 0.0  # whichever of 0 and -0 came last
     each = np.zeros((*codes.shape[:-1], count + 1))
     np.put_along_axis(each, np.where(codes < 0, count, codes), s, -1)
     same = np.take_along_axis(each, np.maximum(codes, 0), -1) == s
-    return each[..., :-1] if bool((same | (codes < 0)).all()) else None
+    return each[..., :-1] + 0.0 if bool((same | (codes < 0)).all()) else None
 
 
 def top_labels(weights: Floats) -> Bools:

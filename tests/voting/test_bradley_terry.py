@@ -144,6 +144,26 @@ def test_elo_by_hand_and_its_spread():
     assert elo(np.zeros((2, 2)), [[0, 4], [4, 0]]).rating.tolist() == [1500.0, 1500.0]
 
 
+@pytest.mark.parametrize("games", [1, 5, 50])
+@pytest.mark.parametrize("seed", range(5))
+def test_elo_ranks_do_not_read_the_noise_of_the_orders(games, seed):
+    cycle = np.array([[0, games, 0], [0, 0, games], [games, 0, 0]])
+    assert elo(cycle, seed=seed).rank.tolist() == [1, 1, 1]
+    # Whoever loses to all three is below them, and has not pulled them apart.
+    below = np.zeros((4, 4))
+    below[:3, :3], below[:3, 3] = cycle, games
+    assert elo(below, seed=seed).rank.tolist() == [1, 1, 1, 4]
+
+
+def test_elo_ranks_of_small_steps_are_no_chain():
+    # Each is within the noise of its neighbour; the ends of the line are far apart.
+    table = played(np.linspace(0.6, -0.6, 9), 40, 1)
+    result = elo(table, orders=10)
+    assert result.rank[0] == 1
+    assert result.rank[-1] > 3
+    assert (np.diff(result.rank[np.argsort(-result.rating)]) >= 0).all()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
