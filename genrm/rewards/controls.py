@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -92,6 +93,9 @@ class ConstantReward(ControlReward):
 
     Args:
         value: the reward.
+
+    Raises:
+        ValueError: the value is no finite number.
     """
 
     name = "constant"
@@ -102,6 +106,8 @@ class ConstantReward(ControlReward):
 
     def __init__(self, value: float = 1.0) -> None:
         super().__init__()
+        if not math.isfinite(value):
+            raise ValueError(f"a constant reward is a finite number, found {value}")
         self.value = float(value)
 
     def rewards(self, prompts: list[str], texts: list[str], columns: dict[str, Any]) -> list[float | None]:
@@ -155,7 +161,7 @@ class LengthReward(ControlReward):
 
     def __init__(self, target: int = 400, *, unit: Literal["words", "characters"] = "words") -> None:
         super().__init__()
-        if target <= 0 or unit not in ("words", "characters"):
+        if not (target > 0 and math.isfinite(target)) or unit not in ("words", "characters"):
             raise ValueError(f"a target above 0 in words or characters is needed, found {target} {unit}")
         self.target, self.unit = target, unit
 

@@ -156,3 +156,11 @@ def test_bleu_names_the_extra_that_it_needs(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(MissingExtraError, match=r"genrm\[metrics\]"):
         BleuReward()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_no_finite_number_never_becomes_a_reward(number):
+    with pytest.raises(ValueError, match="finite number"):
+        ConstantReward(number)
+    with pytest.raises(ValueError, match="target above 0"):
+        LengthReward(number)

@@ -274,3 +274,29 @@ def test_a_rule_on_the_command_line_says_what_is_wrong_with_its_number(read):
         read("quantile:2")
     with pytest.raises(ValueError, match="number"):
         read("quantile:half")
+
+
+@pytest.mark.parametrize("kind", ["one score per label", "one per label and row", "any"])
+def test_labels_are_tallied_as_by_hand_whatever_scores_their_votes_have(kind):
+    rng = np.random.default_rng(5)
+    codes, mask = rng.integers(0, 4, (50, 3, 6)), rng.random((50, 3, 6)) < 0.8
+    table = rng.random((50, 3, 4))
+    scores = {
+        "one score per label": table[0, 0][codes],
+        "one per label and row": np.take_along_axis(table, codes, -1),
+        "any": rng.random(codes.shape),
+    }[kind]
+    voted = vote_array(scores, "majority", mask=mask, codes=codes, values=np.arange(4.0))
+    for row in np.ndindex(50, 3):
+        votes = [(c, s) for c, s, there in zip(codes[row], scores[row], mask[row], strict=True) if there]
+        if not votes:
+            assert (voted.label[row], voted.n[row]) == (-1, 0)
+            continue
+        said = {c: [s for other, s in votes if other == c] for c, _ in votes}
+        most = max(map(len, said.values()))
+        middle = np.mean([s for _, s in votes])
+        top = [c for c in said if len(said[c]) == most]
+        won = min(top, key=lambda c: (round(abs(np.mean(said[c]) - middle), 9), np.mean(said[c])))
+        assert voted.label[row] == won
+        assert voted.value[row] == pytest.approx(np.mean(said[won]))
+        assert voted.p[row] == pytest.approx([len(said.get(c, ())) / len(votes) for c in range(4)])
