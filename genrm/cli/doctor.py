@@ -42,7 +42,7 @@ def doctor(
     """
     from rich.console import Console
 
-    from genrm.cli.judge import _engine_options
+    from genrm.cli.judge_settings import engine_options
     from genrm.doctor.examine import examine
 
     told = Console(stderr=True, highlight=False)
@@ -51,7 +51,7 @@ def doctor(
         status.update(f"judging one row by {name}")
 
     with told.status("looking around") as status:
-        options = _engine_options(engine_arg, None)
+        options = engine_options(engine_arg, None)
         if api_key_env is not None:
             options["api_key_env"] = api_key_env
         report = examine(

@@ -133,6 +133,7 @@ def judge(
     from genrm.batch.options import BatchOptions
     from genrm.batch.progress import reporter
     from genrm.batch.run import run_batch
+    from genrm.cli.judge_settings import engine_options, keeping, needs_file, panel_of, rule_of, shares_of
     from genrm.errors import SpecError
     from genrm.judging.judge import Judge, check_prices
 
@@ -151,16 +152,21 @@ def judge(
         given: dict[str, Any] = {"-m": model, "--votes": votes, "--field": field, "--input-format": input_format}
         given |= {"--timeout": timeout, "--batch-size": batch_size, "--engine-arg": engine_arg, "--format": format}
         given |= {"--retry-failed": retry_failed or retry_all_failed, "--cache": cache, "--record": record}
-        given |= {"--budget-usd": budget_usd}
+        given |= {"--budget-usd": budget_usd, "--cache-limit": cache_limit, "--api-key-env": api_key_env}
         if asked := [name for name, value in given.items() if value]:
             raise SpecError(f"--rescore asks no model and reads an output file, so {', '.join(asked)} has no meaning")
-        chosen: dict[str, Any] = {"panel": panel, "weights": _shares(panel_weights), "restart": restart, "limit": limit}
+        chosen: dict[str, Any] = {
+            "panel": panel,
+            "weights": shares_of(panel_weights),
+            "restart": restart,
+            "limit": limit,
+        }
         chosen["keep_best"] = keep_best
         summary = _rescore(input, output, rubric, vote_rule, reward, on_row=keep, **chosen)
         _tell(summary, shown, None if output == "-" else Path(output), json_)
         raise typer.Exit(summary.exit_code)
     if retry_all_failed or retry_failed:
-        _needs_file(output, "--retry-failed")
+        needs_file(output, "--retry-failed")
     options = BatchOptions(
         input=input,
         output=output,
@@ -176,14 +182,14 @@ def judge(
         settings["timeout_s"] = timeout or None
     if max_in_flight is not None:
         settings["max_in_flight"] = max_in_flight
-    settings |= _keeping(cache, cache_limit, record, judges=len(model or ()), output=output)
-    options_of_engine = _engine_options(engine_arg, batch_size)
+    settings |= keeping(cache, cache_limit, record, judges=len(model or ()), output=output)
+    options_of_engine = engine_options(engine_arg, batch_size)
     if api_key_env is not None:
         options_of_engine["api_key_env"] = api_key_env
     if options_of_engine:
         settings["engine_options"] = options_of_engine
     if vote_rule is not None:
-        settings["vote_rule"] = _rule(vote_rule)
+        settings["vote_rule"] = rule_of(vote_rule)
     if reward is not None:
         from genrm.specs.override import reward_of_text
 
@@ -196,7 +202,7 @@ def judge(
     judges = [Judge(asked, name, votes=votes, seed=seed, **settings) for name in names]
     if restart and judges[0].keep is not None:
         judges[0].keep = replace(judges[0].keep, anew=True)
-    bound = _panel(judges, panel, panel_weights, budget_usd) if several else judges[0]
+    bound = panel_of(judges, panel, panel_weights, budget_usd) if several else judges[0]
     if budget_usd is not None:
         # Now and not with the first row: nothing is written yet.
         check_prices(judges)
@@ -239,6 +245,7 @@ def _rescore(
 ) -> Any:
     """The rewards of an output file under another rubric."""
     from genrm.batch.rescore import rescore_file
+    from genrm.cli.judge_settings import rule_of
     from genrm.judging.judge import with_votes
     from genrm.specs.load import load_rubric
     from genrm.specs.override import reward_of_text, reward_replaced, votes_filtered
@@ -247,86 +254,10 @@ def _rescore(
     if keep_best is not None:
         bound = votes_filtered(bound, keep_best, stored=True)
     if vote_rule is not None:
-        bound = with_votes(bound, None, _rule(vote_rule))
+        bound = with_votes(bound, None, rule_of(vote_rule))
     if reward is not None:
         bound = reward_replaced(bound, reward_of_text(reward))
     return rescore_file(input, output, bound, **options)
-
-
-def _engine_options(given: list[str] | None, batch_size: int | None) -> dict[str, Any]:
-    """Options of the engine; values are read as YAML, so 8 is a number and true a truth value."""
-    import yaml
-
-    from genrm.errors import Fault, SpecError
-
-    options: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}
-    for text in given or ():
-        name, equals, value = text.partition("=")
-        try:
-            if not equals or not name:
-                raise ValueError
-            options[name.strip().replace("-", "_")] = yaml.safe_load(value)
-        except (ValueError, yaml.YAMLError):
-            fault = Fault("no engine option", field="--engine-arg", value=text, fix="write NAME=VALUE")
-            raise SpecError(fault) from None
-    return options
-
-
-def _keeping(cache: str | None, limit: float | None, record: str | None, *, judges: int, output: str) -> dict[str, Any]:
-    """What the judges are told about a cache and a recording."""
-    from genrm.errors import Fault, SpecError
-
-    if limit is not None and cache is None:
-        raise SpecError("--cache-limit is the size of a cache; add --cache FILE")
-    if record is not None and judges > 1:
-        fix = "record each judge in a run of its own, and make the panel of -m replay:FILE for each"
-        raise SpecError(Fault("a recording holds the answers of one judge", field="--record", fix=fix))
-    for name, file in (("--cache", cache), ("--record", record)):
-        if file is not None and output != "-" and Path(file).expanduser().resolve() == Path(output).resolve():
-            raise SpecError(Fault("is the output as well", field=name, value=file, fix="name another file"))
-    given = {"cache": cache, "cache_limit_mb": limit, "record": record}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _rule(text: str) -> Any:
-    from genrm.errors import SpecError
-    from genrm.specs.vote import rule_of_text
-
-    try:
-        return rule_of_text(text)
-    except ValueError as error:
-        raise SpecError(f"--vote-rule {text}: {error}") from None
-
-
-def _panel(judges: list[Any], rule: str | None, weights: str | None, budget_usd: float | None) -> Any:
-    """The panel of several judges."""
-    from genrm.errors import Fault, SpecError
-    from genrm.judging.panel import Panel
-
-    if len(judges) == 1:
-        raise SpecError("--panel and --panel-weights are for several judges; repeat -m")
-    if rule == "dawid_skene":
-        fix = "judge by --panel majority, then: genrm judge --rescore OUT --panel dawid_skene -r RUBRIC -o NEW"
-        raise SpecError(Fault("it weighs members by all rows, which a run has not yet", field="--panel", fix=fix))
-    shares = _shares(weights)
-    chosen: Any = rule or ("majority" if shares is None else "weighted")
-    return Panel(judges, chosen, weights=shares, budget_usd=budget_usd)
-
-
-def _shares(weights: str | None) -> list[float] | None:
-    from genrm.errors import Fault, SpecError
-
-    try:
-        return None if weights is None else [float(part) for part in weights.split(",")]
-    except ValueError:
-        raise SpecError(Fault("no numbers", field="--panel-weights", value=weights, fix="write 2,1,1")) from None
-
-
-def _needs_file(output: str, flag: str) -> None:
-    from genrm.errors import SpecError
-
-    if output == "-" or not Path(output).is_file():
-        raise SpecError(f"{flag} needs the output file of an earlier run; name it with -o OUT")
 
 
 def _tell(summary: Any, rows: list[Mapping[str, Any]], output: Path | None, as_json: bool) -> None:

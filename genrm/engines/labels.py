@@ -93,11 +93,17 @@ def json_body(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def _log_sum(values: Sequence[float]) -> float:
+def log_mass(values: Sequence[float]) -> float:
+    """Logarithm of the sum of probabilities that are given by their logarithms; not finite where the largest is not."""
     top = max(values)
-    if not math.isfinite(top):
+    return top + math.log(sum(math.exp(value - top) for value in values)) if math.isfinite(top) else top
+
+
+def _log_sum(values: Sequence[float]) -> float:
+    total = log_mass(values)
+    if not math.isfinite(total):
         raise EngineError("the model gives no finite probabilities at a score slot; try dtype=float32", retryable=False)
-    return top + math.log(sum(math.exp(value - top) for value in values))
+    return total
 
 
 def _normalised(values: Sequence[float]) -> list[float]:

@@ -24,8 +24,9 @@ import numpy.typing as npt
 import orjson
 
 from genrm.compiler.request import JudgeRequest
-from genrm.engines.base import Capabilities, Completion, Engine
+from genrm.engines.base import Completion, Engine
 from genrm.engines.records import HEADER, header_of, record_of
+from genrm.engines.wrapper import Wrapper
 from genrm.errors import Fault, JudgeError, RunStoppedError, SpecError
 
 Keys = npt.NDArray[np.uint64]
@@ -33,7 +34,7 @@ Keys = npt.NDArray[np.uint64]
 _BEGIN = f'{{"{HEADER}":'.encode()
 
 
-class RecordingEngine:
+class RecordingEngine(Wrapper):
     """An engine whose answers, and the errors in their place, are written down. Its other attributes are found here.
 
     Args:
@@ -47,34 +48,10 @@ class RecordingEngine:
     """
 
     def __init__(self, engine: Engine, path: str | Path, *, anew: bool = False) -> None:
-        self.engine = engine
+        super().__init__(engine)
         self._anew = anew
         self.path = Path(path).expanduser()
         self._file: _Recording | None = None
-
-    @property
-    def name(self) -> str:
-        """Of the engine."""
-        return self.engine.name
-
-    @property
-    def model(self) -> str:
-        """Of the engine."""
-        return self.engine.model
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Of the engine."""
-        return self.engine.capabilities
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "engine":  # not there yet: while this is being built or copied
-            raise AttributeError(name)
-        return getattr(self.engine, name)
-
-    def count_tokens(self, text: str) -> int | None:
-        """Tokens of a text, or None when the tokenizer is not at hand."""
-        return self.engine.count_tokens(text)
 
     async def start(self) -> None:
         """Start the engine, where it has something to start, and open the file."""

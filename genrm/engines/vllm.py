@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import importlib.util
-import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -27,8 +26,9 @@ from genrm.compiler.request import JudgeRequest
 from genrm.engines.base import Capabilities, Completion, SlotReading, Usage
 from genrm.engines.calls.asking import Settings as Writing
 from genrm.engines.calls.call import Call, Offers, Reply
+from genrm.engines.calls.together import together
 from genrm.engines.calls.write import write
-from genrm.engines.labels import LabelTree
+from genrm.engines.labels import LabelTree, log_mass
 from genrm.engines.vllm_parts.core import end_core, start_core
 from genrm.engines.vllm_parts.described import describe
 from genrm.engines.vllm_parts.prompts import Prompts
@@ -39,7 +39,6 @@ from genrm.engines.vllm_parts.requests import (
     consecutive,
     score_params,
     thinking_params,
-    together,
 )
 from genrm.engines.vllm_parts.settings import Settings, argument_names
 from genrm.engines.vllm_parts.turns import Turns
@@ -261,7 +260,7 @@ class VllmEngine:
         for start in range(0, len(ids), MOST_IDS):
             result = await self._send(prompt, score_params(ids[start : start + MOST_IDS]))
             found |= {token: float(item.logprob) for token, item in result.outputs[0].logprobs[0].items()}
-        return [_log_sum([found[token] for token in edge]) for edge in edges]
+        return [log_mass([found[token] for token in edge]) for edge in edges]
 
     def _find_tree(self, labels: tuple[str, ...]) -> LabelTree:
         closing = {token for literal in CLOSINGS for token in self._vocabulary.starting(literal)}
@@ -288,8 +287,3 @@ async def _deadline(seconds: float | None) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise DeadlineError(f"no verdict within {seconds:g} s") from None
-
-
-def _log_sum(values: Sequence[float]) -> float:
-    top = max(values)
-    return top + math.log(sum(math.exp(value - top) for value in values)) if math.isfinite(top) else -math.inf

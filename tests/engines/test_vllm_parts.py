@@ -14,13 +14,14 @@ import pytest
 from genrm.engines import open_engine
 from genrm.engines.base import Usage
 from genrm.engines.calls.call import Call
+from genrm.engines.calls.together import together
 from genrm.engines.chat import Chat
 from genrm.engines.local.vocabulary import Vocabulary
 from genrm.engines.vllm_parts import guard
 from genrm.engines.vllm_parts.imports import environment
 from genrm.engines.vllm_parts.prompts import Prompts
 from genrm.engines.vllm_parts.replies import Reader, usage_of
-from genrm.engines.vllm_parts.requests import consecutive, together
+from genrm.engines.vllm_parts.requests import consecutive
 from genrm.engines.vllm_parts.settings import Settings, lora_rank
 from genrm.engines.vllm_parts.turns import Turns
 from genrm.errors import EngineError, MissingExtraError, SpecError
@@ -84,7 +85,9 @@ def test_who_gives_up_waiting_leaves_no_gap(late):
         else:
             gone.cancel()
             await first.__aexit__(None, None, None)
-        await asyncio.wait_for(after, 10)
+        await asyncio.wait([after], timeout=10)
+        assert after.done()
+        assert after.exception() is None
 
     asyncio.run(main())
 

@@ -21,7 +21,8 @@ from typing import Any
 from genrm.compiler.request import JudgeRequest
 from genrm.engines.answers.key import AnswerKey, label_of
 from genrm.engines.answers.store import AnswerStore
-from genrm.engines.base import Capabilities, Completion, Engine, Usage
+from genrm.engines.base import Completion, Engine, Usage
+from genrm.engines.wrapper import Wrapper
 from genrm.errors import EngineError, JudgeError, TruncatedError, UnparseableError
 
 JOINS = 2
@@ -63,7 +64,7 @@ class _Wanted:
         return [index for index, key in enumerate(self.keys) if key not in self.found]
 
 
-class CachedEngine:
+class CachedEngine(Wrapper):
     """An engine with a cache in front. Whatever else the engine has (card, probe, …) is found on this one too.
 
     Args:
@@ -83,36 +84,13 @@ class CachedEngine:
         address: str | None = None,
         readable: Readable = is_whole,
     ) -> None:
-        self.engine, self.store = engine, store
+        super().__init__(engine)
+        self.store = store
         self._options, self._address = options or {}, address
         self._readable = readable
         self._flights: dict[bytes, _Flight] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._key: AnswerKey | None = None
-
-    @property
-    def name(self) -> str:
-        """Of the engine."""
-        return self.engine.name
-
-    @property
-    def model(self) -> str:
-        """Of the engine."""
-        return self.engine.model
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Of the engine."""
-        return self.engine.capabilities
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("engine", "store"):  # not there yet: while this is being built or copied
-            raise AttributeError(name)
-        return getattr(self.engine, name)
-
-    def count_tokens(self, text: str) -> int | None:
-        """Tokens of a text, or None when the tokenizer is not at hand."""
-        return self.engine.count_tokens(text)
 
     async def complete(self, request: JudgeRequest) -> list[Completion | JudgeError]:
         """One completion per seed, from the store, from a call that is under way, or from the engine.

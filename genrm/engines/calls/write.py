@@ -11,10 +11,9 @@ without thinking.
 
 from __future__ import annotations
 
-import asyncio
 import copy
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Coroutine
+from typing import Any
 
 from genrm.compiler.output import FREE_TEXT, Free, Thinking
 from genrm.compiler.request import JudgeRequest
@@ -23,9 +22,9 @@ from genrm.engines.calls.asking import Asking, Settings
 from genrm.engines.calls.call import Caller, Constraint, Reply
 from genrm.engines.calls.distributions import text_token
 from genrm.engines.calls.settle import Settling
+from genrm.engines.calls.together import together
 from genrm.errors import JudgeError
 
-T = TypeVar("T")
 DEFAULTS = Settings()
 
 
@@ -43,9 +42,9 @@ async def write(request: JudgeRequest, caller: Caller, settings: Settings = DEFA
     if request.output.free is not None:
         return await _write_free(asking, request.output.free)
     if _thinks_first(asking):
-        return await _together([_caught(_think_first(asking, thought)) for thought in await _thoughts(asking)])
+        return await together([_caught(_think_first(asking, thought)) for thought in await _thoughts(asking)])
     replies = await _write_plan(asking)
-    return await _together(
+    return await together(
         [_caught(_settled(asking, seed, reply)) for seed, reply in zip(request.seeds, replies, strict=True)]
     )
 
@@ -137,16 +136,3 @@ async def _caught(work: Coroutine[Any, Any, Completion]) -> Completion | JudgeEr
         return await work
     except JudgeError as error:
         return error
-
-
-async def _together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results, in order; what is not a failure of one vote ends the others too."""
-    if len(works) == 1:
-        return [await works[0]]
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        raise

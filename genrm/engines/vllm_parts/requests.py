@@ -7,18 +7,15 @@ Every request ends with one result for all its votes; one that is cancelled here
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from genrm.compiler.output import Thinking
 from genrm.engines.calls.call import Call
 from genrm.engines.wire.circuit import is_stoppable
 from genrm.errors import EngineError, RunStoppedError
-
-T = TypeVar("T")
 
 
 class Requests:
@@ -131,16 +128,3 @@ def consecutive(seeds: Sequence[int]) -> list[tuple[int, ...]]:
         else:
             runs.append([seed])
     return [tuple(run) for run in runs]
-
-
-async def together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results, in order; when one fails, the others are called off."""
-    if len(works) == 1:
-        return [await works[0]]
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        raise

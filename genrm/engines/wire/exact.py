@@ -10,14 +10,13 @@ labels part are read by one call each (:class:`genrm.engines.labels.LabelTree`).
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from genrm.engines.base import SlotReading
 from genrm.engines.calls.call import Call
-from genrm.engines.labels import Branch, LabelTree, Tokens, json_body
+from genrm.engines.labels import Branch, LabelTree, Tokens, json_body, log_mass
 from genrm.engines.wire.bodies import Dialect, build
 from genrm.errors import EngineError
 
@@ -95,7 +94,7 @@ class ExactSlots:
     async def _masses(self, call: Call, text: str, branch: Branch) -> list[float]:
         ids = list(dict.fromkeys(token for edge in branch.edges for token in edge))
         found = await self.logprobs(replace(call, prefill=call.prefill + text), ids)
-        return [_log_sum([found[token] for token in edge]) for edge in branch.edges]
+        return [log_mass([found[token] for token in edge]) for edge in branch.edges]
 
     async def _tokens(self, text: str, timeout_s: float | None) -> Tokens:
         if text not in self._spelled:
@@ -118,8 +117,3 @@ class ExactSlots:
         if not isinstance(text, str) or not text.startswith(LEAD) or "�" in text:
             raise EngineError("labels part in the middle of a character, which no prefill can hold", retryable=False)
         return text[len(LEAD) :]
-
-
-def _log_sum(values: Sequence[float]) -> float:
-    top = max(values)
-    return top + math.log(sum(math.exp(value - top) for value in values)) if math.isfinite(top) else top
